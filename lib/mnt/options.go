@@ -1,0 +1,22 @@
+//go:build linux
+
+package mnt
+
+// Options are what a mount is to look like. The zero value is ready.
+type Options struct {
+	// FSName is the source shown in /proc/mounts, such as term. Empty: 9p.
+	FSName string
+
+	// ReadOnly mounts with MS_RDONLY.
+	ReadOnly bool
+
+	// IDs are user and group ids as the far side has them and as this mount shows them, in both directions. Other ids pass as they are.
+	// v9fs cannot map ids and ignores them.
+	IDs []IDMap
+}
+
+// IDMap is one user id, or group id, that has another number here than at the far side.
+type IDMap struct {
+	Far, Near uint32
+	Group     bool
+}
