@@ -1,0 +1,236 @@
+package ninep
+
+import (
+	"bufio"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"runtime"
+	"sync"
+	"sync/atomic"
+)
+
+// headerLen is the length of what every frame begins with: size[4] type[1] tag[2].
+const headerLen = 7
+
+type header struct {
+	size int // of the whole frame
+	typ  uint8
+	tag  uint16
+}
+
+// errFrame is what all errors about malformed frames wrap.
+var errFrame = errors.New("bad frame")
+
+// readHeader reads the header of the next frame, whose body of size-headerLen bytes the caller reads. A frame of more than max bytes
+// is an error, and so is one without a header. The error is io.EOF only between frames.
+func readHeader(r *bufio.Reader, max int) (header, error) {
+	p, err := r.Peek(headerLen)
+	if err != nil {
+		if err == io.EOF && len(p) > 0 {
+			err = io.ErrUnexpectedEOF
+		}
+		return header{}, err
+	}
+	size := binary.LittleEndian.Uint32(p)
+	h := header{typ: p[4], tag: binary.LittleEndian.Uint16(p[5:])}
+	if size < headerLen || int64(size) > int64(max) {
+		return h, fmt.Errorf("%w: size %d, msize is %d", errFrame, size, max)
+	}
+	h.size = int(size)
+	r.Discard(headerLen)
+	return h, nil
+}
+
+// decodeBody decodes a frame's body into m. Bytes that remain are an error, like bytes that lack.
+func decodeBody(m message, body []byte, d dialect) error {
+	b := buffer{b: body, dialect: d}
+	m.decode(&b)
+	if b.bad || len(b.b) > 0 {
+		return fmt.Errorf("%w: %s of %d bytes", errFrame, messages[m.typ()].name, headerLen+len(body))
+	}
+	return nil
+}
+
+// appendFrame appends the frame of m but for the bytes of its payload, which its size counts.
+// It fails with errFrame, and appends nothing, if m has a string that is too long.
+func appendFrame(dst []byte, tag uint16, m message, d dialect) ([]byte, error) {
+	start := len(dst)
+	b := buffer{b: append(dst, 0, 0, 0, 0, m.typ(), byte(tag), byte(tag>>8)), dialect: d}
+	m.encode(&b)
+	if b.bad {
+		return b.b[:start], fmt.Errorf("%w: string too long in %s", errFrame, messages[m.typ()].name)
+	}
+	size := len(b.b) - start
+	if p, ok := m.(payloader); ok {
+		size += len(p.payload())
+	}
+	binary.LittleEndian.PutUint32(b.b[start:], uint32(size))
+	return b.b, nil
+}
+
+const (
+	// queueMax is how many bytes of frames wait to be written before senders wait.
+	queueMax = 256 << 10
+
+	// Payloads of less than copyMax bytes are copied into the queue. Where the connection has no writev(2), each piece costs a write,
+	// and an SSH packet too, so that larger ones are copied as well.
+	copyMax         = 4 << 10
+	copyMaxNoWritev = 128 << 10
+)
+
+// A frameWriter writes frames to a connection for any number of senders. Whoever finds nobody writing writes all that is queued, so that
+// frames which come at the same time go out in one write.
+type frameWriter struct {
+	w       io.Writer
+	dialect atomic.Uint32 // a dialect
+	written *atomic.Int64 // counts bytes if not nil
+	copyMax int
+	vector  bool
+
+	mu      sync.Mutex
+	cond    sync.Cond // a batch has been written, or the connection is broken
+	filling *batch
+	spare   *batch
+	busy    bool   // somebody is writing
+	filled  uint64 // number of the batch that is being filled
+	done    uint64 // number of the last batch written
+	err     error  // why nothing can be written any more
+}
+
+// A batch is frames that go out together: bytes, with payloads to be put in between.
+type batch struct {
+	b    []byte
+	cuts []cut
+	size int
+	iov  [][]byte    // the pieces, in order
+	rest net.Buffers // those of them still to be written
+}
+
+type cut struct {
+	at      int // in b
+	payload []byte
+}
+
+func newFrameWriter(w io.Writer, written *atomic.Int64) *frameWriter {
+	fw := &frameWriter{w: w, written: written, copyMax: copyMaxNoWritev, filling: new(batch), spare: new(batch), filled: 1}
+	fw.cond.L = &fw.mu
+	switch w.(type) {
+	case *net.TCPConn, *net.UnixConn:
+		fw.copyMax, fw.vector = copyMax, true
+	}
+	return fw
+}
+
+// send sends the frame of m. When it returns m and its payload are the caller's again; the frame is written, or queued behind frames
+// that another sender is writing. An error is final for the connection, except one that wraps errFrame: then m cannot be sent.
+func (w *frameWriter) send(tag uint16, m message) error {
+	var payload []byte
+	if p, ok := m.(payloader); ok {
+		payload = p.payload()
+	}
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for w.busy && w.filling.size > queueMax && w.err == nil {
+		w.cond.Wait()
+	}
+	if w.err != nil {
+		return w.err
+	}
+	q := w.filling
+	start := len(q.b)
+	b, err := appendFrame(q.b, tag, m, dialect(w.dialect.Load()))
+	q.b = b
+	if err != nil {
+		return err
+	}
+	q.size += len(b) - start + len(payload)
+	direct := len(payload) >= w.copyMax
+	if direct {
+		q.cuts = append(q.cuts, cut{len(b), payload})
+	} else {
+		q.b = append(b, payload...)
+	}
+	mine := w.filled
+	if !w.busy {
+		w.drain()
+	} else if direct {
+		for w.done < mine && w.err == nil {
+			w.cond.Wait()
+		}
+	}
+	if w.done < mine {
+		return w.err // nil while another is writing
+	}
+	return nil
+}
+
+// drain writes until nothing is queued. It is called with mu held, which it gives up while it writes.
+func (w *frameWriter) drain() {
+	w.busy = true
+	w.mu.Unlock()
+	runtime.Gosched() // others who are about to send join the first batch
+	w.mu.Lock()
+	for w.filling.size > 0 && w.err == nil {
+		q, n := w.filling, w.filled
+		w.filling, w.filled = w.spare, n+1
+		w.mu.Unlock()
+		err := w.write(q)
+		w.mu.Lock()
+		w.spare = q
+		if err == nil {
+			w.done = n
+		} else if w.err == nil {
+			w.err = err
+		}
+		w.cond.Broadcast()
+	}
+	w.busy = false
+}
+
+// write writes q and empties it.
+func (w *frameWriter) write(q *batch) error {
+	var err error
+	if len(q.cuts) == 0 {
+		_, err = w.w.Write(q.b)
+	} else {
+		iov, at := q.iov[:0], 0
+		for _, c := range q.cuts {
+			iov = append(iov, q.b[at:c.at], c.payload)
+			at = c.at
+		}
+		if at < len(q.b) {
+			iov = append(iov, q.b[at:])
+		}
+		q.iov = iov
+		if w.vector {
+			q.rest = iov
+			_, err = q.rest.WriteTo(w.w)
+		} else {
+			for _, p := range iov {
+				if _, err = w.w.Write(p); err != nil {
+					break
+				}
+			}
+		}
+		clear(q.iov)
+		clear(q.cuts)
+	}
+	if w.written != nil && err == nil {
+		w.written.Add(int64(q.size))
+	}
+	q.b, q.cuts, q.size = q.b[:0], q.cuts[:0], 0
+	return err
+}
+
+// fail makes every send from now on fail with err, unless one has failed already. A write under way is not ended by it.
+func (w *frameWriter) fail(err error) {
+	w.mu.Lock()
+	if w.err == nil {
+		w.err = err
+	}
+	w.cond.Broadcast()
+	w.mu.Unlock()
+}
