@@ -214,11 +214,6 @@ func (d *dir) symlink(target, name string) (info, error) {
 	return d.stat(name)
 }
 
-// link gives the file o one more name.
-func (d *dir) link(o object, name string) error {
-	return again(func() error { return unix.Linkat(unix.AT_FDCWD, o.path(), d.fd, name, unix.AT_SYMLINK_FOLLOW) })
-}
-
 func (d *dir) unlink(name string, isDir bool) error {
 	flags := 0
 	if isDir {
@@ -227,6 +222,17 @@ func (d *dir) unlink(name string, isDir bool) error {
 	return again(func() error { return unix.Unlinkat(d.fd, name, flags) })
 }
 
-func (d *dir) rename(name string, to *dir, toName string) error {
-	return again(func() error { return unix.Renameat(d.fd, name, to.fd, toName) })
+// linkFile gives t's file one more name.
+func (fs *FS) linkFile(t *file, to *heldDir, name string) error {
+	o, err := t.object()
+	if err != nil {
+		return err
+	}
+	defer o.unpin()
+	return again(func() error { return unix.Linkat(unix.AT_FDCWD, o.path(), to.fd, name, unix.AT_SYMLINK_FOLLOW) })
+}
+
+// renameFile has the kernel rename; the nodes are the caller's.
+func (fs *FS) renameFile(from *heldDir, name string, to *heldDir, toName string) error {
+	return again(func() error { return unix.Renameat(from.fd, name, to.fd, toName) })
 }

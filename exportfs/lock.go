@@ -2,6 +2,7 @@ package exportfs
 
 import (
 	"context"
+	"errors"
 	"math"
 	"slices"
 	"sync"
@@ -72,6 +73,9 @@ type lockWait struct {
 // pollLocks is how long at most a process of this machine may have released a lock before it is noticed: the kernel has no wait for
 // a lock that a goroutine could break off.
 const pollLocks = 100 * time.Millisecond
+
+// errLocked says that a process of this machine has the file locked.
+var errLocked = errors.New("locked by another process")
 
 // Lock implements p9.File. Without a context nothing but Close ends a wait; see WithContext.
 func (f *file) Lock(pid int, t p9.LockType, flags p9.LockFlags, start, length uint64, client string) (p9.LockStatus, error) {

@@ -1,7 +1,6 @@
 package exportfs
 
 import (
-	"errors"
 	"io"
 
 	"github.com/hugelgupf/p9/linux"
@@ -10,9 +9,6 @@ import (
 
 	"cpu/lib/ninep"
 )
-
-// errLocked says that a process of this machine has the file locked.
-var errLocked = errors.New("locked by another process")
 
 // systemLock holds in the kernel what the far processes hold of one file, all on one open file description (fcntl(2), F_OFD_SETLK).
 // It is not that of a fid, whose locks would end with it. Guarded by lockTable.mu.

@@ -20,7 +20,7 @@ func (f *file) changeName(name string) (*node, error) {
 }
 
 // make has an operation make something at a name in the fid's directory.
-func (f *file) make(name string, op func(d *dir) (info, error)) (p9.QID, error) {
+func (f *file) make(name string, op func(d *heldDir) (info, error)) (p9.QID, error) {
 	n, err := f.changeName(name)
 	if err != nil {
 		return p9.QID{}, err
@@ -31,7 +31,7 @@ func (f *file) make(name string, op func(d *dir) (info, error)) (p9.QID, error) 
 		return p9.QID{}, err
 	}
 	defer f.fs.release(d)
-	i, err := op(d.dir)
+	i, err := op(d)
 	if err != nil {
 		return p9.QID{}, err
 	}
@@ -40,17 +40,17 @@ func (f *file) make(name string, op func(d *dir) (info, error)) (p9.QID, error) 
 
 // Mkdir implements p9.File. Owner and mode are as Create's.
 func (f *file) Mkdir(name string, mode p9.FileMode, _ p9.UID, _ p9.GID) (p9.QID, error) {
-	return f.make(name, func(d *dir) (info, error) { return d.mkdir(name, mode) })
+	return f.make(name, func(d *heldDir) (info, error) { return d.mkdir(name, mode) })
 }
 
 // Symlink implements p9.File. The target is any text; where it leads is the far side's to find out.
 func (f *file) Symlink(target, name string, _ p9.UID, _ p9.GID) (p9.QID, error) {
-	return f.make(name, func(d *dir) (info, error) { return d.symlink(target, name) })
+	return f.make(name, func(d *heldDir) (info, error) { return d.symlink(target, name) })
 }
 
 // Mknod implements p9.File. It makes what the process may make, as mknod(2).
 func (f *file) Mknod(name string, mode p9.FileMode, major, minor uint32, _ p9.UID, _ p9.GID) (p9.QID, error) {
-	return f.make(name, func(d *dir) (info, error) { return d.mknod(name, mode, major, minor) })
+	return f.make(name, func(d *heldDir) (info, error) { return d.mknod(name, mode, major, minor) })
 }
 
 // Link implements p9.File. The target must be of the same tree.
@@ -59,13 +59,8 @@ func (f *file) Link(target p9.File, name string) error {
 	if err != nil {
 		return err
 	}
-	_, err = f.make(name, func(d *dir) (info, error) {
-		o, err := t.object()
-		if err != nil {
-			return info{}, err
-		}
-		defer o.unpin()
-		return info{}, d.link(o, name)
+	_, err = f.make(name, func(d *heldDir) (info, error) {
+		return info{}, f.fs.linkFile(t, d, name)
 	})
 	return err
 }
@@ -147,7 +142,7 @@ func (fs *FS) rename(from *node, name string, newDir p9.File, newName string) er
 	if from != to || name != newName {
 		same = sameFile(fd.dir, name, td.dir, newName)
 	}
-	if err := fd.rename(name, td.dir, newName); err != nil {
+	if err := fs.renameFile(fd, name, td, newName); err != nil {
 		return err
 	}
 	if same {
