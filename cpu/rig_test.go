@@ -30,6 +30,9 @@ func TestMain(m *testing.M) {
 }
 
 func buildAndRun(m *testing.M) int {
+	if programs = os.Getenv(guestPrograms); programs != "" {
+		return m.Run()
+	}
 	dir, err := os.MkdirTemp("", "cpu-test-")
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)
