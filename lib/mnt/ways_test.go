@@ -1,0 +1,224 @@
+//go:build linux
+
+package mnt_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"strings"
+	"testing"
+
+	"cpu/exportfs"
+	"cpu/lib/mnt"
+	"cpu/lib/ninep"
+	"cpu/lib/umltest"
+
+	"github.com/hugelgupf/p9/p9"
+	"golang.org/x/sys/unix"
+)
+
+// served is a directory that a process is mounting and this one serves.
+type served struct {
+	*mounter
+	mnt, tree string
+	cancel    context.CancelCauseFunc
+	done      chan error // ServeFUSE's result
+}
+
+// serve has dir, in a namespace of its own, show root.
+func serve(t *testing.T, tree string, root p9.File, user bool, o mnt.Options) *served {
+	t.Helper()
+	dir := t.TempDir()
+	for d := dir; d != "/"; d = d[:strings.LastIndexByte(d, '/')] {
+		if strings.Count(d, "/") < 2 {
+			break
+		}
+		os.Chmod(d, 0o755) // for the ordinary user
+	}
+	s := &served{mounter: startMounter(t, dir, tree, user), mnt: dir, tree: tree, done: make(chan error, 1)}
+	ctx, cancel := context.WithCancelCause(context.Background())
+	s.cancel = cancel
+	go func() {
+		s.done <- mnt.ServeFUSE(ctx, s.dev, root, o)
+		close(s.done)
+	}()
+	t.Cleanup(func() {
+		cancel(nil)
+		<-s.done
+	})
+	return s
+}
+
+// export gives the root of an exported directory.
+func export(t *testing.T, dir string) p9.File {
+	t.Helper()
+	fs, err := exportfs.New(exportfs.Options{Root: dir})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { fs.Close() })
+	root, err := fs.Attach()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return root
+}
+
+// over gives root as a 9P client sees it, and the end of the connection.
+func over(t *testing.T, a p9.Attacher, c ninep.ClientConfig) (*ninep.File, *ninep.Client) {
+	t.Helper()
+	ours, theirs := pair(t)
+	s := &ninep.Server{Attacher: a}
+	done := make(chan struct{})
+	go func() {
+		s.Serve(context.Background(), theirs)
+		close(done)
+	}()
+	client, err := ninep.NewClient(context.Background(), ours, c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		client.Close()
+		<-done
+	})
+	root, err := client.Attach(context.Background(), ninep.Attach{UID: p9.NoUID, Uname: "test"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return root, client
+}
+
+func pair(t *testing.T) (a, b *os.File) {
+	t.Helper()
+	a, b, err := socketpair()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return a, b
+}
+
+func socketpair() (a, b *os.File, err error) {
+	p, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_CLOEXEC|unix.SOCK_NONBLOCK, 0)
+	if err != nil {
+		return nil, nil, err
+	}
+	return os.NewFile(uintptr(p[0]), "socket"), os.NewFile(uintptr(p[1]), "socket"), nil
+}
+
+// TestMounts runs every case over every way of mounting a tree.
+func TestMounts(t *testing.T) {
+	all := func(t *testing.T, s *served) {
+		for _, c := range cases {
+			t.Run(c.name, func(t *testing.T) {
+				if c.skip != nil {
+					if why := c.skip(); why != "" {
+						t.Skip(why)
+					}
+				}
+				s.run(t, c.name)
+			})
+		}
+	}
+	t.Run("fuse", func(t *testing.T) {
+		tree := t.TempDir()
+		all(t, serve(t, tree, export(t, tree), false, mnt.Options{}))
+	})
+	t.Run("fuse over 9P", func(t *testing.T) {
+		tree := t.TempDir()
+		root, _ := over(t, exporter(t, tree), ninep.ClientConfig{})
+		all(t, serve(t, tree, root, false, mnt.Options{}))
+	})
+	t.Run("fuse over plain 9P2000.L", func(t *testing.T) {
+		tree := t.TempDir()
+		root, _ := over(t, exporter(t, tree), ninep.ClientConfig{Versions: []string{ninep.Version9P2000L}, Msize: 64 << 10})
+		all(t, serve(t, tree, root, false, mnt.Options{}))
+	})
+	t.Run("fuse as a user", func(t *testing.T) {
+		tree := t.TempDir()
+		os.Chmod(tree, 0o777)
+		root, _ := over(t, exporter(t, tree), ninep.ClientConfig{})
+		all(t, serve(t, tree, root, true, mnt.Options{}))
+	})
+	t.Run("v9fs", func(t *testing.T) {
+		share := t.TempDir()
+		exe, err := os.ReadFile("/proc/self/exe")
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(share+"/test", exe, 0o755); err != nil {
+			t.Fatal(err)
+		}
+		argv := []string{share + "/test", guestRole}
+		for _, c := range cases {
+			if !c.notV9FS && (c.skip == nil || c.skip() == "") {
+				argv = append(argv, c.name)
+			}
+		}
+		out, status := umltest.Run(t, share, nil, argv...)
+		if status != "0" {
+			t.Errorf("status %s\n%s", status, out)
+		}
+	})
+}
+
+func exporter(t *testing.T, dir string) p9.Attacher {
+	t.Helper()
+	fs, err := exportfs.New(exportfs.Options{Root: dir})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { fs.Close() })
+	return fs
+}
+
+// guestMain runs cases on a v9fs mount of a tree that this process exports.
+func guestMain(names []string) error {
+	if !mnt.HaveV9FS() {
+		return errors.New("the guest has no v9fs")
+	}
+	tree, err := os.MkdirTemp("", "tree")
+	if err != nil {
+		return err
+	}
+	dir, err := os.MkdirTemp("", "mnt")
+	if err != nil {
+		return err
+	}
+	fs, err := exportfs.New(exportfs.Options{Root: tree})
+	if err != nil {
+		return err
+	}
+	defer fs.Close()
+	kernel, ours, err := socketpair()
+	if err != nil {
+		return err
+	}
+	done := make(chan error, 1)
+	go func() { done <- (&ninep.Server{Attacher: fs}).Serve(context.Background(), ours) }()
+	err = mnt.MountV9FS(dir, kernel, mnt.Options{FSName: "tree"}, "")
+	kernel.Close()
+	if err != nil {
+		return err
+	}
+	failed := 0
+	for _, name := range names {
+		if why := runCase(name, dir, tree); why != "" {
+			failed++
+			fmt.Printf("%s: %s\n", name, why)
+		}
+	}
+	if err := unix.Unmount(dir, 0); err != nil {
+		return err
+	}
+	if err := <-done; err != nil && !errors.Is(err, io.EOF) {
+		return err
+	}
+	if failed > 0 {
+		return fmt.Errorf("%d cases failed", failed)
+	}
+	return nil
+}
