@@ -64,7 +64,7 @@ func (h *handle) entries(offset uint64, yield func(o object, e entry) bool) erro
 			if err == linux.ENOENT {
 				err = nil // the directory has been removed
 			}
-			if err != nil || n == 0 {
+			if err != nil || n <= 0 {
 				l.buf = nil
 				return err
 			}
