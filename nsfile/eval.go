@@ -8,8 +8,6 @@ import (
 	"path"
 	"slices"
 	"strings"
-
-	"cpu/lib/rcquote"
 )
 
 // MaxDepth is how deep `.` may nest: a file that Eval was given reads another at depth 1.
@@ -68,10 +66,9 @@ func (e *evaluator) run(ctx context.Context, ops []Op) error {
 
 // line carries out one line and what it reads.
 func (e *evaluator) line(ctx context.Context, op Op) error {
-	args, err := e.expand(op)
-	shown := append([]string{op.Verb.String()}, args...)
+	args, shown, err := e.expand(op)
 	fail := func(err error) error {
-		return &Error{File: op.File, Line: op.Line, Op: rcquote.Join(shown), Err: err}
+		return &Error{File: op.File, Line: op.Line, Op: shown.String(), Err: err}
 	}
 	if err == nil {
 		err = ctx.Err()
@@ -98,23 +95,22 @@ func (e *evaluator) line(ctx context.Context, op Op) error {
 	return fail(err)
 }
 
-// expand returns the arguments with their variables replaced. Beside an error it returns them as they stand.
-func (e *evaluator) expand(op Op) ([]string, error) {
-	args := make([]string, len(op.Args))
-	var first error
+// expand returns the arguments with their variables replaced, and the operation to show in an error: the same without its options,
+// or as it stands where a variable cannot be replaced.
+func (e *evaluator) expand(op Op) (args []string, shown Op, err error) {
+	asIs := Op{Verb: op.Verb, Args: op.Args}
+	shown = Op{Verb: op.Verb}
 	for i, w := range op.Args {
 		s, err := w.Expand(e.getenv)
-		if err == nil && s == "" && !(op.Verb == Mount && i == 2) {
-			err = fmt.Errorf("%s: empty name", w)
+		if err != nil {
+			return nil, asIs, err
 		}
-		if args[i] = s; err != nil {
-			args[i] = w.String()
-			if first == nil {
-				first = err
-			}
+		if s == "" && !(op.Verb == Mount && i == 2) {
+			return nil, asIs, fmt.Errorf("%s: empty name", w)
 		}
+		args, shown.Args = append(args, s), append(shown.Args, Text(s))
 	}
-	return args, first
+	return args, shown, nil
 }
 
 // do carries out any operation but `.`.

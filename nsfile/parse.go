@@ -134,15 +134,15 @@ type position struct {
 // after returns the position of the line that follows comment, which stands at p.
 func (p position) after(comment string) position {
 	next := position{p.file, p.line + 1}
-	rest, ok := strings.CutPrefix(comment, "#line")
-	if !ok {
+	rest, isLine := strings.CutPrefix(comment, "#line")
+	if !isLine {
 		return next
 	}
 	words, err := rcquote.Split(rest)
-	if err != nil || rest[:1] == "'" || len(words) < 1 || len(words) > 2 {
+	if err != nil || len(words) < 1 || len(words) > 2 || strings.IndexByte(blanks, rest[0]) < 0 {
 		return next
 	}
-	n, err := strconv.ParseUint(words[0], 10, 31)
+	n, err := strconv.ParseUint(words[0], 10, 30)
 	if err != nil || n == 0 {
 		return next
 	}

@@ -97,11 +97,11 @@ func tokenize(line string) ([]token, error) {
 		if line == "" {
 			return tokens, nil
 		}
-		option := len(line) > 1 && line[0] == '-' && strings.IndexByte(blanks, line[1]) < 0
 		word, rest, err := nextWord(line)
 		if err != nil {
 			return nil, err
 		}
+		option := line[0] == '-' && !(len(word) == 1 && word[0].Text == "-")
 		tokens, line = append(tokens, token{word, option}), rest
 	}
 }
