@@ -85,12 +85,16 @@ const (
 // frames which come at the same time go out in one write.
 type frameWriter struct {
 	w       io.Writer
-	dialect atomic.Uint32 // a dialect
 	written *atomic.Int64 // counts bytes if not nil
 	copyMax int
 	vector  bool
 
+	// queued, if not nil, is called with the tag of each frame just before it is queued. Frames are written in the order of these calls.
+	queued func(tag uint16)
+
 	mu      sync.Mutex
+	dialect dialect
+	max     int       // size of a frame; 0 is no limit
 	cond    sync.Cond // a batch has been written, or the connection is broken
 	filling *batch
 	spare   *batch
@@ -124,6 +128,13 @@ func newFrameWriter(w io.Writer, written *atomic.Int64) *frameWriter {
 	return fw
 }
 
+// speak sets the dialect of frames sent from now on, and their greatest size.
+func (w *frameWriter) speak(d dialect, msize int) {
+	w.mu.Lock()
+	w.dialect, w.max = d, msize
+	w.mu.Unlock()
+}
+
 // send sends the frame of m. When it returns m and its payload are the caller's again; the frame is written, or queued behind frames
 // that another sender is writing. An error is final for the connection, except one that wraps errFrame: then m cannot be sent.
 func (w *frameWriter) send(tag uint16, m message) error {
@@ -141,12 +152,20 @@ func (w *frameWriter) send(tag uint16, m message) error {
 	}
 	q := w.filling
 	start := len(q.b)
-	b, err := appendFrame(q.b, tag, m, dialect(w.dialect.Load()))
-	q.b = b
+	b, err := appendFrame(q.b, tag, m, w.dialect)
+	size := len(b) - start + len(payload)
+	if err == nil && w.max > 0 && size > w.max {
+		err = fmt.Errorf("%w: %s of %d bytes, msize is %d", errFrame, messages[m.typ()].name, size, w.max)
+	}
 	if err != nil {
+		q.b = b[:start]
 		return err
 	}
-	q.size += len(b) - start + len(payload)
+	if w.queued != nil {
+		w.queued(tag)
+	}
+	q.b = b
+	q.size += size
 	direct := len(payload) >= w.copyMax
 	if direct {
 		q.cuts = append(q.cuts, cut{len(b), payload})
