@@ -1,0 +1,231 @@
+package ninep
+
+import (
+	"context"
+	"errors"
+	"sync"
+
+	"github.com/hugelgupf/p9/linux"
+)
+
+// Tags. A request has a tag below flushBit; the Tflush that cancels it has the same with flushBit set, so that there is always one.
+const (
+	flushBit = 0x8000
+	maxTags  = flushBit - 1
+)
+
+type callState uint8
+
+const (
+	callWaiting   callState = iota // no reply yet
+	callReceiving                  // a reply is coming in, or is there, or the connection has died
+	callAbandoned                  // the caller has gone, Tflush is on its way; the tag is not free before Rflush
+	callLate                       // as before, but the reply has come
+)
+
+// A call is a request on its way. Its state is guarded by the Client's mu; all else belongs to the caller until it is started, to the
+// reader until done, and then to the caller again.
+type call struct {
+	tag    uint16
+	want   uint8 // type of the reply
+	exempt bool  // from MaxRequests
+	forget bool  // nobody waits for it: late is told of the reply, whatever it is. Guarded by mu as well
+	state  callState
+	reply  message // decoded into; nil for Rread
+	dst    []byte  // where the data of Rread or Ropenread goes
+	n      int     // bytes of it
+	err    error
+	late   func(typ uint8) // told what became of a call that was abandoned: the type of its reply, 0 for none
+	done   chan struct{}   // one value when it is done
+
+	// The requests and replies that are worth not being allocated.
+	tread  tread
+	twrite twrite
+	rwrite rwrite
+}
+
+var callPool = sync.Pool{New: func() any { return &call{done: make(chan struct{}, 1)} }}
+
+// newCall returns a call that put takes back.
+func newCall() *call { return callPool.Get().(*call) }
+
+// put gives back a call that is done, and was not abandoned.
+func (cl *call) put() {
+	*cl = call{done: cl.done}
+	callPool.Put(cl)
+}
+
+// do sends t and waits for its reply, which is decoded into r. If ctx is done first it returns at once, the server is told, and late,
+// unless nil, hears from the reader's goroutine what became of the request in the end. If do fails for another reason, late has been
+// called with the type of the error reply, or with 0 for a request that did not get through.
+func (c *Client) do(ctx context.Context, t, r message, late func(typ uint8)) error {
+	cl := newCall()
+	cl.reply = r
+	cl.late = late
+	if err := c.start(ctx, cl, t); err != nil {
+		return err
+	}
+	return c.finish(ctx, cl)
+}
+
+// finish waits for a call that has been started and has no data.
+func (c *Client) finish(ctx context.Context, cl *call) error {
+	err, mine := c.wait(ctx, cl)
+	if mine {
+		cl.put()
+	}
+	return err
+}
+
+// start sends a call. If it fails, the call has come to nothing and late has been told.
+func (c *Client) start(ctx context.Context, cl *call, t message) error {
+	cl.want = t.typ() + 1
+	if err := c.takeTag(ctx, cl); err != nil {
+		if cl.late != nil {
+			cl.late(0)
+		}
+		cl.put()
+		return err
+	}
+	c.traceMessage(cl.tag, t)
+	err := c.w.send(cl.tag, t)
+	if err == nil {
+		return nil
+	}
+	if !errors.Is(err, errFrame) {
+		c.fail(err) // which ends this call too, for wait to see
+		return nil
+	}
+	c.mu.Lock()
+	mine := cl.state == callWaiting
+	if mine {
+		cl.state = callReceiving
+		c.releaseTag(cl)
+	}
+	c.mu.Unlock()
+	if !mine {
+		<-cl.done
+	} else if cl.late != nil {
+		cl.late(0)
+	}
+	cl.put()
+	return linux.ENAMETOOLONG
+}
+
+// wait waits for a call's reply, or until ctx is done: then the call is abandoned, and no longer the caller's.
+func (c *Client) wait(ctx context.Context, cl *call) (err error, mine bool) {
+	select {
+	case <-cl.done:
+		return cl.err, true
+	case <-ctx.Done():
+	}
+	c.mu.Lock()
+	if cl.state != callWaiting {
+		// The reply is being read into the caller's memory, or is there already.
+		c.mu.Unlock()
+		<-cl.done
+		return cl.err, true
+	}
+	cl.state = callAbandoned
+	cl.dst = nil
+	c.running.Add(1)
+	c.mu.Unlock()
+	go func() {
+		defer c.running.Done()
+		t := &tflush{oldtag: cl.tag}
+		c.traceMessage(cl.tag|flushBit, t)
+		if err := c.w.send(cl.tag|flushBit, t); err != nil {
+			c.fail(err)
+		}
+	}()
+	return ctx.Err(), false
+}
+
+// takeTag enters a call into the table, once there is room for one more.
+func (c *Client) takeTag(ctx context.Context, cl *call) error {
+	c.mu.Lock()
+	for c.err == nil && (c.inFlight >= MaxRequests && !cl.exempt || len(c.free) == 0 && len(c.calls) == maxTags) {
+		turn := make(chan struct{})
+		c.queue = append(c.queue, turn)
+		c.mu.Unlock()
+		select {
+		case <-turn:
+		case <-c.died:
+		case <-ctx.Done():
+			c.mu.Lock()
+			select {
+			case <-turn:
+				c.wakeNext() // it is another's turn
+			default:
+			}
+			c.mu.Unlock()
+			return ctx.Err()
+		}
+		c.mu.Lock()
+	}
+	defer c.mu.Unlock()
+	if c.err != nil {
+		return errDead
+	}
+	c.enter(cl)
+	return nil
+}
+
+// enter gives cl a tag; there is one. It is called with mu held.
+func (c *Client) enter(cl *call) {
+	if n := len(c.free); n > 0 {
+		cl.tag = c.free[n-1]
+		c.free = c.free[:n-1]
+	} else {
+		cl.tag = uint16(len(c.calls))
+		c.calls = append(c.calls, nil)
+	}
+	c.calls[cl.tag] = cl
+	if !cl.exempt {
+		c.inFlight++
+	}
+}
+
+// releaseTag takes a call from the table. It is called with mu held.
+func (c *Client) releaseTag(cl *call) {
+	c.calls[cl.tag] = nil
+	c.free = append(c.free, cl.tag)
+	if !cl.exempt {
+		c.inFlight--
+	}
+	c.wakeNext()
+}
+
+// wakeNext lets the one who waits longest for a tag try again. It is called with mu held.
+func (c *Client) wakeNext() {
+	if len(c.queue) > 0 {
+		close(c.queue[0])
+		c.queue = c.queue[1:]
+	}
+}
+
+// fail ends the connection: every call under way gives EIO now. Only the first reason counts.
+func (c *Client) fail(err error) {
+	c.mu.Lock()
+	if c.err != nil {
+		c.mu.Unlock()
+		return
+	}
+	c.err = err
+	var ended []*call
+	for _, cl := range c.calls {
+		if cl != nil && cl.state == callWaiting {
+			cl.state = callReceiving
+			ended = append(ended, cl)
+		}
+	}
+	c.calls, c.free = nil, nil
+	close(c.died)
+	c.mu.Unlock()
+	for _, cl := range ended {
+		cl.err = errDead
+		cl.done <- struct{}{}
+	}
+	c.w.fail(err)
+	c.conn.Close()
+}
