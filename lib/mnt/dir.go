@@ -19,8 +19,6 @@ import (
 const (
 	readdirCount = 256 << 10 // bytes of a directory asked for at once
 	listingMax   = 1 << 15   // names of a directory that are kept
-	dotOffset    = math.MaxInt64 - 1
-	dotdotOffset = math.MaxInt64
 	entryOutSize = 128
 )
 
@@ -31,22 +29,25 @@ type listing struct {
 	byName  map[string]*ninep.DirentAttr
 }
 
-// dirHandle is an open directory.
+// dirHandle is an open directory. The kernel's offsets are counts of entries, with "." and ".." before the others: the far side's own
+// may be anything.
 type dirHandle struct {
 	node  *node
+	list  *listing // read by another, and fresh when this was opened; the rest is not used then
 	mu    sync.Mutex
-	fid   *fid               // open; nil until it is needed
-	from  uint64             // offset that block was asked for with
-	have  bool               // block holds something; an empty block is the end
-	block []ninep.DirentAttr // read last
-	all   []ninep.DirentAttr // everything since the start, as long as that is contiguous and short enough
-	next  uint64             // offset where all goes on
-	keep  bool               // all is worth keeping
-	at    time.Time          // when the first of all was asked for
-	read  time.Time          // when block was
-	was   uint64             // the node's changes then
-	plain bool               // the file lists no attributes
-	list  *listing           // read by another, and fresh when this was opened
+	fid   *fid // open
+	plain bool // lists no attributes
+
+	base  int                // how many entries come before block
+	from  uint64             // the far side's offset after block
+	block []ninep.DirentAttr // read last; none is the end
+	have  bool               // there is a block
+	read  time.Time          // when it was asked for
+
+	all  []ninep.DirentAttr // everything so far, if it is worth keeping
+	keep bool
+	at   time.Time // when the first of it was asked for
+	was  uint64    // the node's changes then
 }
 
 func (r *request) opendir(n *node) error {
@@ -177,22 +178,22 @@ func (r *request) readdir(n *node, plus bool) error {
 		return true
 	}
 	if off == 0 {
-		if !put(".", h.node.qid.Path, dotOffset, unix.S_IFDIR, nil, time.Time{}) {
+		if !put(".", h.node.qid.Path, 1, unix.S_IFDIR, nil, time.Time{}) {
 			return linux.EINVAL
 		}
-		off = dotOffset
+		off++
 	}
-	if off == dotOffset {
-		if !put("..", h.node.upPath(), dotdotOffset, unix.S_IFDIR, nil, time.Time{}) {
+	if off == 1 {
+		if !put("..", h.node.upPath(), 2, unix.S_IFDIR, nil, time.Time{}) {
 			return nil
 		}
-		off = dotdotOffset
+		off++
 	}
-	if off == dotdotOffset {
-		off = 0
+	if off > math.MaxInt32 {
+		return linux.EINVAL
 	}
-	for {
-		entries, at, err := r.entries(h, off)
+	for len(r.out) <= room/2 {
+		entries, at, err := r.entries(h, int(off-2))
 		if err != nil && len(r.out) == 0 {
 			return err
 		}
@@ -201,25 +202,17 @@ func (r *request) readdir(n *node, plus bool) error {
 		}
 		for i := range entries {
 			e := &entries[i]
-			if e.Offset == off {
-				return linux.EIO // no way forward
-			}
-			off = e.Offset
-			if !validName(e.Name) || off >= dotOffset {
-				continue
-			}
 			mode := qidMode(e.QID.Type)
 			if e.Valid.Mode {
 				mode = e.Attr.Mode
 			}
-			if !put(e.Name, e.QID.Path, off, mode, e, at) {
+			if validName(e.Name) && !put(e.Name, e.QID.Path, off+1, mode, e, at) {
 				return nil
 			}
-		}
-		if len(r.out) > room/2 {
-			return nil // enough for now
+			off++
 		}
 	}
+	return nil
 }
 
 // upPath is the qid path of the directory that n is in, for its entry "..".
@@ -230,44 +223,55 @@ func (n *node) upPath() uint64 {
 	return n.qid.Path
 }
 
-// entries gives some that come after the offset off, and when they were read. None is the end. H.mu is held.
-func (r *request) entries(h *dirHandle, off uint64) ([]ninep.DirentAttr, time.Time, error) {
+// entries gives some that come after the first i, and when they were read. None is the end. H.mu is held.
+func (r *request) entries(h *dirHandle, i int) ([]ninep.DirentAttr, time.Time, error) {
 	if h.list != nil {
-		if rest, ok := after(h.list.entries, 0, off); ok {
-			return rest, h.list.at, nil
-		}
-		h.list = nil
+		return h.list.entries[min(i, len(h.list.entries)):], h.list.at, nil
 	}
-	if h.have {
-		if rest, ok := after(h.block, h.from, off); ok && (len(rest) > 0 || len(h.block) == 0) {
-			return rest, h.read, nil
+	if i < h.base || !h.have {
+		h.base, h.from, h.block, h.have = 0, 0, nil, false
+		h.all, h.keep, h.at, h.was = nil, !h.node.volatile(), time.Now(), h.node.localNow()
+	}
+	for !h.have || i >= h.base+len(h.block) {
+		if h.have && len(h.block) == 0 {
+			return nil, h.read, nil
+		}
+		if err := r.nextBlock(h); err != nil {
+			return nil, h.read, err
 		}
 	}
-	if h.fid == nil {
-		if err := r.openDir(h); err != nil {
-			return nil, time.Time{}, err
-		}
-	}
+	return h.block[i-h.base:], h.read, nil
+}
+
+// nextBlock reads on.
+func (r *request) nextBlock(h *dirHandle) error {
 	if h.node.volatile() {
 		r.block()
 	}
 	at := time.Now()
-	if off == 0 {
-		h.all, h.next, h.keep, h.at, h.was = nil, 0, !h.node.volatile(), at, h.node.localNow()
-	}
-	block, err := r.fetchDir(h, off)
+	block, err := r.fetchDir(h, h.from)
 	if err != nil {
-		return nil, time.Time{}, err
+		return err
 	}
-	h.from, h.have, h.block, h.read = off, true, block, at
-	if h.keep = h.keep && off == h.next && len(h.all)+len(block) <= listingMax; !h.keep {
-		h.all = nil
-	} else if len(block) > 0 {
-		h.all, h.next = append(h.all, block...), block[len(block)-1].Offset
+	h.base += len(h.block)
+	h.block, h.have, h.read = block, true, at
+	if len(block) == 0 {
+		if h.keep {
+			h.node.remember(h)
+		}
+		return nil
+	}
+	next := block[len(block)-1].Offset
+	if next == h.from {
+		return linux.EIO // no way forward
+	}
+	h.from = next
+	if h.keep = h.keep && len(h.all)+len(block) <= listingMax; h.keep {
+		h.all = append(h.all, block...)
 	} else {
-		h.node.remember(h)
+		h.all = nil
 	}
-	return block, at, nil
+	return nil
 }
 
 // remember keeps what h has read, all of the directory.
@@ -281,19 +285,6 @@ func (n *node) remember(h *dirHandle) {
 		n.list = l
 	}
 	n.mu.Unlock()
-}
-
-// after gives the entries that follow the offset off, in a block that was read from the offset from.
-func after(block []ninep.DirentAttr, from, off uint64) ([]ninep.DirentAttr, bool) {
-	if off == from {
-		return block, true
-	}
-	for i := range block {
-		if block[i].Offset == off {
-			return block[i+1:], true
-		}
-	}
-	return nil, false
 }
 
 // fetchDir reads entries from the far side, with their attributes if it can.

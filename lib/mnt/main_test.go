@@ -75,7 +75,7 @@ func (p place) want(ok bool, format string, a ...any) {
 // sh runs a script with the mount as $M and the tree as $T, in the mount, and gives what it prints.
 func (p place) sh(script string) string {
 	c := exec.Command("sh", "-euc", `cd "$M"; `+script)
-	c.Env = append(os.Environ(), "M="+p.mnt, "T="+p.tree, "HOME=/nonexistent", "GIT_CONFIG_NOSYSTEM=1")
+	c.Env = append(os.Environ(), "M="+p.mnt, "T="+p.tree, "HOME=/nonexistent", "GIT_CONFIG_NOSYSTEM=1", "PYTHONDONTWRITEBYTECODE=")
 	out, err := c.CombinedOutput()
 	if err != nil {
 		_, file, line, _ := runtime.Caller(1)
@@ -132,6 +132,7 @@ func mountMain(dir, tree string) error {
 // runCase gives what went wrong, or "".
 func runCase(name, dir, tree string) string {
 	c := exec.Command("/proc/self/exe", caseRole, name, dir, tree)
+	c.Env = append(os.Environ(), "GORACE=atexit_sleep_ms=0")
 	c.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
 	out, err := c.CombinedOutput()
 	if err == nil {

@@ -3,6 +3,7 @@
 package mnt
 
 import (
+	"context"
 	"errors"
 	"time"
 
@@ -49,8 +50,9 @@ func (r *request) find(dir *node, name string) (*node, error) {
 	defer s.drop(d)
 	at := time.Now()
 	local := uint64(0)
-	if k := dir.kid(name); k != nil {
-		local = k.localNow()
+	was := dir.kid(name)
+	if was != nil {
+		local = was.localNow()
 	}
 	f := d.with(r.ctx)
 	qids, file, _, a, err := f.WalkGetAttr([]string{name})
@@ -73,6 +75,9 @@ func (r *request) find(dir *node, name string) (*node, error) {
 		return nil, linux.EIO
 	}
 	n := s.enter(dir, name, qid, &a, file)
+	if n != was {
+		local = 0
+	}
 	n.learn(qid, &a, local, at)
 	r.entry(n, &a)
 	return n, nil
@@ -110,20 +115,6 @@ func (s *server) attributes(r *request, n *node, h *handle) (p9.Attr, time.Durat
 		return n.attr, d, nil
 	}
 	local := n.local
-	// An open file is still there when its name is not.
-	var f *fid
-	if h != nil {
-		f = h.fid
-	}
-	for o := range n.handles {
-		if f == nil {
-			f = o.fid
-		}
-	}
-	if f != nil {
-		s.keep(f)
-		defer s.drop(f)
-	}
 	n.mu.Unlock()
 	at := time.Now()
 	var qid p9.QID
@@ -132,13 +123,7 @@ func (s *server) attributes(r *request, n *node, h *handle) (p9.Attr, time.Durat
 		qid, _, a, err = f.GetAttr(attrMask)
 		return err
 	}
-	var err error
-	if f != nil {
-		err = ask(f.with(r.ctx))
-	} else {
-		err = s.on(r.ctx, n, ask)
-	}
-	if err != nil {
+	if err := s.onOpen(r.ctx, n, h, ask); err != nil {
 		return p9.Attr{}, 0, err
 	}
 	if !validAttr(&a) {
@@ -150,6 +135,30 @@ func (s *server) attributes(r *request, n *node, h *handle) (p9.Attr, time.Durat
 	n.learn(qid, &a, local, at)
 	a, valid := n.current(&a)
 	return a, valid, nil
+}
+
+// onOpen runs op on the open file h, or if that is nil on n: on its fid, or where its name is gone on any that is open.
+func (s *server) onOpen(ctx context.Context, n *node, h *handle, op func(p9.File) error) error {
+	if h != nil {
+		return op(h.fid.with(ctx))
+	}
+	err := s.on(ctx, n, op)
+	if !stale(err) {
+		return err
+	}
+	n.mu.Lock()
+	var f *fid
+	for o := range n.handles {
+		f = o.fid
+		s.keep(f)
+		break
+	}
+	n.mu.Unlock()
+	if f == nil {
+		return err
+	}
+	defer s.drop(f)
+	return op(f.with(ctx))
 }
 
 func (r *request) getattr(n *node) error {
@@ -231,12 +240,7 @@ func (r *request) setattr(n *node) error {
 	known := n.sized == n.local && !n.volatile()
 	n.mu.Unlock()
 	if !mask.Empty() {
-		var err error
-		if h != nil {
-			err = apply(h.fid.with(r.ctx))
-		} else {
-			err = r.s.on(r.ctx, n, apply)
-		}
+		err := r.s.onOpen(r.ctx, n, h, apply)
 		local := n.touch()
 		if err != nil {
 			return err

@@ -131,6 +131,7 @@ func (r *request) rename(dir *node) error {
 	}
 	if n := dir.kid(oldName); n != nil {
 		n.touch()
+		dir.unlist(oldName, n)
 		r.s.place(n, to, newName)
 	}
 	return nil

@@ -43,7 +43,7 @@ type node struct {
 	gone     bool // forgotten: fid is not kept
 	parent   *node
 	name     string
-	kids     map[string]*node // of a directory, those that have this name as theirs
+	kids     map[string]*node // of a directory, by the names they had when last seen; some may be gone
 	handles  map[*handle]struct{}
 	attr     p9.Attr
 	version  uint32    // the qid's, when attr was fetched
@@ -276,17 +276,12 @@ func (s *server) place(n, dir *node, name string) {
 	if was == dir && wasName == name {
 		return
 	}
-	if was != nil {
-		was.unlist(wasName, n)
+	dir.mu.Lock()
+	defer dir.mu.Unlock()
+	if dir.kids == nil {
+		dir.kids = map[string]*node{}
 	}
-	if dir != nil {
-		dir.mu.Lock()
-		if dir.kids == nil {
-			dir.kids = map[string]*node{}
-		}
-		dir.kids[name] = n
-		dir.mu.Unlock()
-	}
+	dir.kids[name] = n
 }
 
 func (n *node) up() *node {
