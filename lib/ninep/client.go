@@ -8,7 +8,6 @@ import (
 	"io"
 	"slices"
 	"sync"
-	"sync/atomic"
 
 	"github.com/hugelgupf/p9/linux"
 	"github.com/hugelgupf/p9/p9"
@@ -19,6 +18,7 @@ type ClientConfig struct {
 	Msize    uint32    // largest message to offer, in bytes; 0: DefaultMsize
 	Versions []string  // dialects to offer, best first; nil: 9P2000.L.cpu, 9P2000.L. It does not speak 9P2000
 	Trace    io.Writer // one line a message, one Write a line; nil: none
+	Stats    *Stats    // counted in, and may be shared by clients; nil: not counted
 }
 
 // Client is the client's end of one 9P conversation. All its methods may be called at any time from any goroutine.
@@ -31,6 +31,7 @@ type Client struct {
 	died    chan struct{}  // closed with err set
 	running sync.WaitGroup // the reader, and what is sent on nobody's behalf
 	fids    fidNumbers
+	stats   *Stats
 
 	mu       sync.Mutex // guards all below, and the states of calls
 	err      error      // why the connection is dead
@@ -38,15 +39,17 @@ type Client struct {
 	free     []uint16   // tags below len(calls) that are not in use
 	inFlight int        // calls that count for MaxRequests
 	queue    []chan struct{}
-
-	sent, received atomic.Int64 // bytes
 }
 
 // NewClient agrees with the server at the other end of conn on a dialect and an msize; ctx bounds that only. It owns conn from then on,
 // also if it fails.
 func NewClient(ctx context.Context, conn io.ReadWriteCloser, cfg ClientConfig) (*Client, error) {
-	c := &Client{conn: conn, trace: cfg.Trace, died: make(chan struct{})}
-	c.w = newFrameWriter(conn, &c.sent)
+	c := &Client{conn: conn, trace: cfg.Trace, stats: cfg.Stats, died: make(chan struct{})}
+	if c.stats == nil {
+		c.stats = new(Stats)
+	}
+	c.fids.inUse = &c.stats.Fids
+	c.w = newFrameWriter(conn, &c.stats.BytesOut)
 	c.msize = cfg.Msize
 	if c.msize == 0 {
 		c.msize = DefaultMsize

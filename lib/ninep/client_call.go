@@ -100,7 +100,7 @@ func (c *Client) start(ctx context.Context, cl *call, t message) error {
 	mine := cl.state == callWaiting
 	if mine {
 		cl.state = callReceiving
-		c.releaseTag(cl)
+		c.releaseTag(cl) // the connection lives, or the call would have ended
 	}
 	c.mu.Unlock()
 	if !mine {
@@ -181,6 +181,8 @@ func (c *Client) enter(cl *call) {
 		c.calls = append(c.calls, nil)
 	}
 	c.calls[cl.tag] = cl
+	c.stats.Requests.Add(1)
+	c.stats.Pending.Add(1)
 	if !cl.exempt {
 		c.inFlight++
 	}
@@ -189,6 +191,7 @@ func (c *Client) enter(cl *call) {
 // releaseTag takes a call from the table. It is called with mu held.
 func (c *Client) releaseTag(cl *call) {
 	c.calls[cl.tag] = nil
+	c.stats.Pending.Add(-1)
 	c.free = append(c.free, cl.tag)
 	if !cl.exempt {
 		c.inFlight--
@@ -214,7 +217,11 @@ func (c *Client) fail(err error) {
 	c.err = err
 	var ended []*call
 	for _, cl := range c.calls {
-		if cl != nil && cl.state == callWaiting {
+		if cl == nil {
+			continue
+		}
+		c.stats.Pending.Add(-1)
+		if cl.state == callWaiting {
 			cl.state = callReceiving
 			ended = append(ended, cl)
 		}
@@ -226,6 +233,7 @@ func (c *Client) fail(err error) {
 		cl.err = errDead
 		cl.done <- struct{}{}
 	}
+	c.fids.end()
 	c.w.fail(err)
 	c.conn.Close()
 }

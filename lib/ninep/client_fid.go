@@ -10,14 +10,16 @@ import (
 
 // fidNumbers hands out numbers for fids. A number that was given back is handed out again before a new one.
 type fidNumbers struct {
-	mu   sync.Mutex
-	next uint32
-	free []uint32
+	mu    sync.Mutex
+	next  uint32
+	free  []uint32
+	inUse *atomic.Int64 // those handed out; nil once the connection is dead
 }
 
 func (n *fidNumbers) take() uint32 {
 	n.mu.Lock()
 	defer n.mu.Unlock()
+	n.count(1)
 	if k := len(n.free); k > 0 {
 		f := n.free[k-1]
 		n.free = n.free[:k-1]
@@ -30,6 +32,21 @@ func (n *fidNumbers) take() uint32 {
 func (n *fidNumbers) give(f uint32) {
 	n.mu.Lock()
 	n.free = append(n.free, f)
+	n.count(-1)
+	n.mu.Unlock()
+}
+
+func (n *fidNumbers) count(by int64) {
+	if n.inUse != nil {
+		n.inUse.Add(by)
+	}
+}
+
+// end is called once, when the connection dies, and all fids with it.
+func (n *fidNumbers) end() {
+	n.mu.Lock()
+	n.count(int64(len(n.free)) - int64(n.next))
+	n.inUse = nil
 	n.mu.Unlock()
 }
 

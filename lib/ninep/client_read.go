@@ -25,7 +25,7 @@ func (c *Client) readReplies(r *bufio.Reader) {
 	for {
 		h, err := readHeader(r, int(c.msize))
 		if err == nil {
-			c.received.Add(int64(h.size))
+			c.stats.BytesIn.Add(int64(h.size))
 			err = rr.reply(h)
 		}
 		if err != nil {
