@@ -292,7 +292,7 @@ func directory(p place) {
 }
 
 func largeDirectory(p place) {
-	const n = 3000
+	const n = 1500
 	for i := range n {
 		p.check(os.WriteFile(fmt.Sprintf("%s/%d-%s", p.tree, i, strings.Repeat("x", i%100)), []byte("x"), 0o644))
 	}

@@ -8,7 +8,10 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"os/exec"
+	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 
 	"cpu/exportfs"
@@ -29,16 +32,10 @@ type served struct {
 }
 
 // serve has dir, in a namespace of its own, show root.
-func serve(t *testing.T, tree string, root p9.File, user bool, o mnt.Options) *served {
+func serve(t *testing.T, tree string, root p9.File, o mnt.Options) *served {
 	t.Helper()
 	dir := t.TempDir()
-	for d := dir; d != "/"; d = d[:strings.LastIndexByte(d, '/')] {
-		if strings.Count(d, "/") < 2 {
-			break
-		}
-		os.Chmod(d, 0o755) // for the ordinary user
-	}
-	s := &served{mounter: startMounter(t, dir, tree, user), mnt: dir, tree: tree, done: make(chan error, 1)}
+	s := &served{mounter: startMounter(t, dir, tree), mnt: dir, tree: tree, done: make(chan error, 1)}
 	ctx, cancel := context.WithCancelCause(context.Background())
 	s.cancel = cancel
 	go func() {
@@ -125,23 +122,28 @@ func TestMounts(t *testing.T) {
 	}
 	t.Run("fuse", func(t *testing.T) {
 		tree := t.TempDir()
-		all(t, serve(t, tree, export(t, tree), false, mnt.Options{}))
+		all(t, serve(t, tree, export(t, tree), mnt.Options{}))
 	})
 	t.Run("fuse over 9P", func(t *testing.T) {
 		tree := t.TempDir()
 		root, _ := over(t, exporter(t, tree), ninep.ClientConfig{})
-		all(t, serve(t, tree, root, false, mnt.Options{}))
+		all(t, serve(t, tree, root, mnt.Options{}))
 	})
 	t.Run("fuse over plain 9P2000.L", func(t *testing.T) {
 		tree := t.TempDir()
 		root, _ := over(t, exporter(t, tree), ninep.ClientConfig{Versions: []string{ninep.Version9P2000L}, Msize: 64 << 10})
-		all(t, serve(t, tree, root, false, mnt.Options{}))
+		all(t, serve(t, tree, root, mnt.Options{}))
 	})
 	t.Run("fuse as a user", func(t *testing.T) {
+		if os.Getuid() == 0 {
+			asUser(t)
+			return
+		}
 		tree := t.TempDir()
-		os.Chmod(tree, 0o777)
 		root, _ := over(t, exporter(t, tree), ninep.ClientConfig{})
-		all(t, serve(t, tree, root, true, mnt.Options{}))
+		// In the user namespace this user is root.
+		all(t, serve(t, tree, root, mnt.Options{IDs: []mnt.IDMap{
+			{Far: uint32(os.Getuid()), Near: 0}, {Far: uint32(os.Getgid()), Near: 0, Group: true}}}))
 	})
 	t.Run("v9fs", func(t *testing.T) {
 		share := t.TempDir()
@@ -163,6 +165,34 @@ func TestMounts(t *testing.T) {
 			t.Errorf("status %s\n%s", status, out)
 		}
 	})
+}
+
+// asUser runs the test that t is once more as an ordinary user.
+func asUser(t *testing.T) {
+	const nobody = 65534
+	tmp := t.TempDir()
+	for d := tmp; d != os.TempDir() && d != "/"; d = filepath.Dir(d) {
+		if err := os.Chmod(d, 0o755); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := os.Chown(tmp, nobody, nobody); err != nil {
+		t.Fatal(err)
+	}
+	name := "^" + strings.ReplaceAll(t.Name(), "/", "$/^") + "$"
+	c := exec.Command("/proc/self/exe", "-test.run="+name, "-test.v")
+	c.Dir = tmp
+	c.Env = append(os.Environ(), "TMPDIR="+tmp, "HOME="+tmp)
+	c.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: nobody, Gid: nobody}, Pdeathsig: syscall.SIGKILL}
+	out, err := c.CombinedOutput()
+	for line := range strings.Lines(string(out)) {
+		if strings.Contains(line, "SKIP") {
+			t.Log(line)
+		}
+	}
+	if err != nil {
+		t.Errorf("%v\n%s", err, out)
+	}
 }
 
 func exporter(t *testing.T, dir string) p9.Attacher {
