@@ -7,8 +7,20 @@ import (
 
 // pin takes hold of n's file, which the caller unpins. Where the file is not at its place any more but somebody has it open, it is
 // that one's descriptor.
-func (fs *FS) pin(n *node) (object, info, error) {
-	o, i, err := fs.pinPlace(n)
+func (fs *FS) pin(n *node) (o object, i info, err error) {
+	err = fs.settled(func() error {
+		if o, err = fs.pinName(n); err != nil {
+			return err
+		}
+		i, err = o.info()
+		if err == nil && !fs.is(n, &i) {
+			err = linux.ESTALE
+		}
+		if err != nil {
+			o.unpin()
+		}
+		return err
+	})
 	if err == nil {
 		return o, i, nil
 	}
@@ -20,33 +32,6 @@ func (fs *FS) pin(n *node) (object, info, error) {
 		o.unpin()
 	}
 	return object{}, info{}, err
-}
-
-// pinPlace pins what stands at n's place, if it is n's file.
-func (fs *FS) pinPlace(n *node) (object, info, error) {
-	for range maxRetries {
-		moves := fs.moves.Load()
-		o, err := fs.pinName(n)
-		if fs.moves.Load() != moves {
-			if err == nil {
-				o.unpin()
-			}
-			continue
-		}
-		if err != nil {
-			return object{}, info{}, err
-		}
-		i, err := o.info()
-		if err == nil && !fs.is(n, &i) {
-			err = linux.ESTALE
-		}
-		if err != nil {
-			o.unpin()
-			return object{}, info{}, err
-		}
-		return o, i, nil
-	}
-	return object{}, info{}, linux.ESTALE
 }
 
 // pinName pins what stands at n's place, whatever it is.
@@ -107,20 +92,25 @@ func (n *node) removeHandle(h *handle) {
 }
 
 // stat describes n's file. It is pin's cheaper brother.
-func (fs *FS) stat(n *node) (info, error) {
-	parent, name, err := fs.place(n)
-	if err == nil {
-		var d *heldDir
-		if d, err = fs.acquire(parent); err == nil {
-			var i info
-			i, err = d.stat(name)
-			fs.release(d)
-			if err == nil && fs.is(n, &i) {
-				fs.forget(parent)
-				return i, nil
-			}
+func (fs *FS) stat(n *node) (i info, err error) {
+	err = fs.settled(func() error {
+		parent, name, err := fs.place(n)
+		if err != nil {
+			return err
 		}
-		fs.forget(parent)
+		defer fs.forget(parent)
+		d, err := fs.acquire(parent)
+		if err != nil {
+			return err
+		}
+		defer fs.release(d)
+		if i, err = d.stat(name); err == nil && !fs.is(n, &i) {
+			err = linux.ESTALE
+		}
+		return err
+	})
+	if err == nil {
+		return i, nil
 	}
 	o, i, err := fs.pin(n)
 	if err == nil {

@@ -1,6 +1,7 @@
 package exportfs
 
 import (
+	"math"
 	"os"
 	"strings"
 
@@ -35,6 +36,15 @@ func openRoot(path string) (*dir, error) {
 		return nil, err
 	}
 	return d, nil
+}
+
+// maxDescriptors is how many files this process may have open.
+func maxDescriptors() int {
+	var l unix.Rlimit
+	if err := unix.Getrlimit(unix.RLIMIT_NOFILE, &l); err != nil || l.Cur > math.MaxInt32 {
+		return math.MaxInt32
+	}
+	return int(l.Cur)
 }
 
 // newDir owns fd, also when it fails.

@@ -27,6 +27,9 @@ func openRoot(path string) (*dir, error) {
 	return newDir(root)
 }
 
+// maxDescriptors is how many files any of these systems lets a process have open.
+func maxDescriptors() int { return 256 }
+
 // newDir owns root, also when it fails.
 func newDir(root *os.Root) (*dir, error) {
 	d := &dir{root: root}
@@ -214,7 +217,7 @@ func (fs *FS) linkFile(t *file, to *heldDir, name string) error {
 
 // renameFile has the system rename; the nodes are the caller's.
 func (fs *FS) renameFile(from *heldDir, name string, to *heldDir, toName string) error {
-	top, err := fs.acquire(fs.root)
+	top, _, err := fs.nearest(fs.root)
 	if err != nil {
 		return err
 	}

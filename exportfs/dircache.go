@@ -6,9 +6,9 @@ import (
 	"github.com/hugelgupf/p9/linux"
 )
 
-// maxDirs is how many directories are kept open, lest every operation resolve its path from the root. They are looked into, never
-// listed: what is opened for reading has its own descriptor.
-const maxDirs = 128
+// maxDirs is how many directories are kept open at most, lest every operation resolve its path from the root. They are looked into,
+// never listed: what is opened for reading has its own descriptor. Where descriptors are scarce it is an eighth of them.
+const maxDirs = 256
 
 // heldDir is a directory that is held open, by the cache or by an operation under way. Guarded by FS.mu.
 type heldDir struct {
@@ -57,33 +57,30 @@ func (d *heldDir) put() {
 
 // acquire opens directory n, or finds it open. The caller releases it. No symbolic link is followed on the way, and what is found
 // must be the directory that n stands for.
-func (fs *FS) acquire(n *node) (*heldDir, error) {
-	for range maxRetries {
-		moves := fs.moves.Load()
+func (fs *FS) acquire(n *node) (found *heldDir, err error) {
+	err = fs.settled(func() error {
 		from, names, err := fs.nearest(n)
-		if err != nil || len(names) == 0 {
-			return from, err
+		if err != nil {
+			return err
+		}
+		if len(names) == 0 {
+			found = from
+			return nil
 		}
 		d, err := from.openDir(names)
 		fs.release(from)
-		if fs.moves.Load() != moves {
-			if err == nil {
-				d.close()
-			}
-			continue
-		}
 		if err == linux.ELOOP {
 			err = linux.ENOTDIR
 		}
 		if err != nil {
-			return nil, err
+			return err
 		}
-		if h := fs.hold(n, d); h != nil {
-			return h, nil
+		if found = fs.hold(n, d); found == nil {
+			return linux.ESTALE
 		}
-		return nil, linux.ESTALE
-	}
-	return nil, linux.ESTALE
+		return nil
+	})
+	return found, err
 }
 
 // nearest finds the closest directory above n, or n itself, that is open, and the names from there to n.

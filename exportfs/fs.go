@@ -27,7 +27,7 @@ type FS struct {
 	locks    lockTable
 
 	renaming sync.Mutex    // held over a rename and the nodes' move, so that nodes follow in the order the files went
-	moves    atomic.Uint64 // counts the nodes' moves; changed under mu
+	moves    atomic.Uint64 // counts the beginnings and ends of that: odd while files and nodes may disagree
 
 	mu     sync.Mutex // guards what follows, all nodes and all heldDirs; held for no system call but close
 	root   *node
@@ -42,7 +42,7 @@ func New(o Options) (*FS, error) {
 		return nil, fmt.Errorf("exportfs: %w", err)
 	}
 	fs := &FS{readOnly: o.ReadOnly, patterns: o.Patterns, dev: d.id.dev}
-	fs.dirs.max = maxDirs
+	fs.dirs.max = max(1, min(maxDirs, maxDescriptors()/8))
 	fs.root = &node{id: d.id, refs: 1}
 	fs.root.held = &heldDir{dir: d, node: fs.root, refs: 1}
 	return fs, nil

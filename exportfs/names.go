@@ -142,6 +142,8 @@ func (fs *FS) rename(from *node, name string, newDir p9.File, newName string) er
 	if from != to || name != newName {
 		same = sameFile(fd.dir, name, td.dir, newName)
 	}
+	fs.moves.Add(1)
+	defer fs.moves.Add(1)
 	if err := fs.renameFile(fd, name, td, newName); err != nil {
 		return err
 	}

@@ -106,30 +106,41 @@ func (fs *FS) visible(n *node, name string) error {
 	return nil
 }
 
+// settled runs an operation on paths. Where that fails while a rename is moving files or nodes, it may have found things at neither
+// their old place nor the new one: it is run again with renames held off.
+func (fs *FS) settled(op func() error) error {
+	moves := fs.moves.Load()
+	err := op()
+	if err == nil || moves%2 == 0 && fs.moves.Load() == moves {
+		return err
+	}
+	fs.renaming.Lock()
+	defer fs.renaming.Unlock()
+	return op()
+}
+
 // lookup finds the file at a name in directory n, and its node, to which the caller gets a reference.
-func (fs *FS) lookup(n *node, name string) (*node, info, error) {
-	for range maxRetries {
+func (fs *FS) lookup(n *node, name string) (c *node, i info, err error) {
+	err = fs.settled(func() error {
 		moves := fs.moves.Load()
 		d, err := fs.acquire(n)
 		if err != nil {
-			return nil, info{}, err
+			return err
 		}
-		i, err := d.stat(name)
+		i, err = d.stat(name)
 		fs.release(d)
-		fs.mu.Lock()
-		if fs.moves.Load() != moves {
-			fs.mu.Unlock()
-			continue
-		}
 		if err != nil {
-			fs.mu.Unlock()
-			return nil, info{}, err
+			return err
 		}
-		c := fs.child(n, name, &i)
-		fs.mu.Unlock()
-		return c, i, nil
-	}
-	return nil, info{}, linux.ESTALE
+		fs.mu.Lock()
+		defer fs.mu.Unlock()
+		if moves%2 != 0 || fs.moves.Load() != moves {
+			return linux.ESTALE // it may be elsewhere by now
+		}
+		c = fs.child(n, name, &i)
+		return nil
+	})
+	return c, i, err
 }
 
 // child is n's child of that name, which is the file that i describes, with a reference for the caller. Called with mu held.
@@ -157,7 +168,6 @@ func (fs *FS) child(n *node, name string, i *info) *node {
 
 // move has n, which may be nil, stand at another name, in place of what stood there. Called with mu held.
 func (fs *FS) move(n, parent *node, name string) {
-	fs.moves.Add(1)
 	if old := parent.children[name]; old != n {
 		fs.detach(old)
 	}
@@ -190,6 +200,3 @@ func (fs *FS) forget(n *node) {
 	n.unref()
 	fs.mu.Unlock()
 }
-
-// maxRetries bounds how often an operation begins anew because renames keep overtaking it.
-const maxRetries = 100

@@ -104,7 +104,7 @@ func (fs *FS) create(n *node, name string, flags p9.OpenFlags, mode p9.FileMode)
 		return nil, nil, info{}, err
 	}
 	defer fs.release(d)
-	for range maxRetries {
+	for range maxCreates {
 		h, i, err := d.create(name, flags, mode)
 		if err == linux.EEXIST && flags&flagExcl == 0 {
 			var o object
@@ -128,6 +128,9 @@ func (fs *FS) create(n *node, name string, flags p9.OpenFlags, mode p9.FileMode)
 	}
 	return nil, nil, info{}, linux.ESTALE
 }
+
+// maxCreates bounds how often a file is found there when it is to be made, and gone when it is to be opened.
+const maxCreates = 100
 
 // ReadAt implements p9.File. It fills p up to the end of the file, where it gives io.EOF. Of a live file it gives what one read(2) gives.
 func (f *file) ReadAt(p []byte, offset int64) (int, error) {

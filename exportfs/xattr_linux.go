@@ -30,7 +30,7 @@ func (o object) removeXattr(name string) error {
 
 // sized calls get with a buffer large enough for what it gives. A value may grow between two calls.
 func sized(get func(buf []byte) (int, error)) ([]byte, error) {
-	for range maxRetries {
+	for range 100 {
 		n, err := get(nil)
 		if err == nil && n > 0 {
 			buf := make([]byte, n)
