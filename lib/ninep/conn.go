@@ -113,7 +113,7 @@ func (c *conn) frame(h header) error {
 		}
 		return err
 	}
-	if err := decodeBody(r.in, body, c.dialect); err != nil {
+	if err := r.dec.decodeBody(r.in, body, c.dialect); err != nil {
 		return err
 	}
 	c.trace(h.tag, r.in)

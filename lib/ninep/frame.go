@@ -46,8 +46,13 @@ func readHeader(r *bufio.Reader, max int) (header, error) {
 
 // decodeBody decodes a frame's body into m. Bytes that remain are an error, like bytes that lack.
 func decodeBody(m message, body []byte, d dialect) error {
-	b := buffer{b: body, dialect: d}
-	m.decode(&b)
+	var b buffer
+	return b.decodeBody(m, body, d)
+}
+
+func (b *buffer) decodeBody(m message, body []byte, d dialect) error {
+	*b = buffer{b: body, dialect: d}
+	m.decode(b)
 	if b.bad || len(b.b) > 0 {
 		return fmt.Errorf("%w: %s of %d bytes", errFrame, messages[m.typ()].name, headerLen+len(body))
 	}
@@ -57,18 +62,25 @@ func decodeBody(m message, body []byte, d dialect) error {
 // appendFrame appends the frame of m but for the bytes of its payload, which its size counts.
 // It fails with errFrame, and appends nothing, if m has a string that is too long.
 func appendFrame(dst []byte, tag uint16, m message, d dialect) ([]byte, error) {
-	start := len(dst)
-	b := buffer{b: append(dst, 0, 0, 0, 0, m.typ(), byte(tag), byte(tag>>8)), dialect: d}
-	m.encode(&b)
+	b := buffer{b: dst, dialect: d}
+	err := b.putFrame(tag, m)
+	return b.b, err
+}
+
+func (b *buffer) putFrame(tag uint16, m message) error {
+	start := len(b.b)
+	b.b = append(b.b, 0, 0, 0, 0, m.typ(), byte(tag), byte(tag>>8))
+	m.encode(b)
 	if b.bad {
-		return b.b[:start], fmt.Errorf("%w: string too long in %s", errFrame, messages[m.typ()].name)
+		b.b = b.b[:start]
+		return fmt.Errorf("%w: string too long in %s", errFrame, messages[m.typ()].name)
 	}
 	size := len(b.b) - start
 	if p, ok := m.(payloader); ok {
 		size += len(p.payload())
 	}
 	binary.LittleEndian.PutUint32(b.b[start:], uint32(size))
-	return b.b, nil
+	return nil
 }
 
 const (
@@ -95,6 +107,7 @@ type frameWriter struct {
 	mu      sync.Mutex
 	dialect dialect
 	max     int       // size of a frame; 0 is no limit
+	encoder buffer    // here, lest each message allocate one
 	cond    sync.Cond // a batch has been written, or the connection is broken
 	filling *batch
 	spare   *batch
@@ -152,7 +165,9 @@ func (w *frameWriter) send(tag uint16, m message) error {
 	}
 	q := w.filling
 	start := len(q.b)
-	b, err := appendFrame(q.b, tag, m, w.dialect)
+	w.encoder = buffer{b: q.b, dialect: w.dialect}
+	err := w.encoder.putFrame(tag, m)
+	b := w.encoder.b
 	size := len(b) - start + len(payload)
 	if err == nil && w.max > 0 && size > w.max {
 		err = fmt.Errorf("%w: %s of %d bytes, msize is %d", errFrame, messages[m.typ()].name, size, w.max)

@@ -16,6 +16,7 @@ type request struct {
 	out   message // the reply if there is no error; nil where handlers does not have the type
 	run   func()  // r.serve, bound once
 	small [256]byte
+	dec   buffer // here, lest each message allocate one
 	body  *block // the frame's body, if it is longer than small
 	data  *block // the reply's data
 
