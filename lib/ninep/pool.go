@@ -31,6 +31,7 @@ func (p *blockPool) put(b *block) {
 	for i, size := range blockSizes {
 		if cap(b.b) == size {
 			p.pools[i].Put(b)
+			return // b is another's now
 		}
 	}
 }
