@@ -104,7 +104,7 @@ func want(t *testing.T, what string, err, wanted error) {
 	}
 }
 
-// names are those in a directory, in its order, read count bytes at a time.
+// names are those in a directory, in its order, read count at a time.
 func names(t *testing.T, f *file, count uint32) []string {
 	t.Helper()
 	var all []string

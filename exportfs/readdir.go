@@ -14,11 +14,16 @@ const (
 	direntAttrSize = direntSize + 8 + 3*4 + 5*8 + 8*8 + 2*8
 )
 
-// Readdir implements p9.File: as many entries as encode to count bytes, without "." and "..". Offsets hold as long as the directory
-// is open, whatever is made and removed in it meanwhile. The qids' versions are 0: the files have not been looked at.
+// Readdir implements p9.File: at most count entries, without "." and "..", and after the first no more than have room where count of
+// the shortest would. Offsets hold as long as the directory is open, whatever is made and removed in it meanwhile. The qids'
+// versions are 0: the files have not been looked at.
 func (f *file) Readdir(offset uint64, count uint32) (p9.Dirents, error) {
+	if count == 0 {
+		return nil, linux.EINVAL
+	}
+	room := max(int64(count)*(direntSize+1), direntSize+ninep.MaxName)
 	var list p9.Dirents
-	err := f.list(offset, count, direntSize, func(h *handle, _ object, e entry) bool {
+	err := f.list(offset, room, direntSize, func(h *handle, _ object, e entry) bool {
 		qid := p9.QID{Type: e.typ, Path: f.fs.qidPath(h.entryID(e))}
 		list = append(list, p9.Dirent{QID: qid, Offset: e.off, Type: e.typ, Name: e.name})
 		return true
@@ -26,10 +31,10 @@ func (f *file) Readdir(offset uint64, count uint32) (p9.Dirents, error) {
 	return list, err
 }
 
-// ReaddirAttr implements ninep.AttrReaddirer.
+// ReaddirAttr implements ninep.AttrReaddirer. A count too small for the first entry is EINVAL.
 func (f *file) ReaddirAttr(offset uint64, count uint32) ([]ninep.DirentAttr, error) {
 	var list []ninep.DirentAttr
-	err := f.list(offset, count, direntAttrSize, func(h *handle, o object, e entry) bool {
+	err := f.list(offset, int64(count), direntAttrSize, func(h *handle, o object, e entry) bool {
 		d := ninep.DirentAttr{Dirent: p9.Dirent{Offset: e.off, Type: e.typ, Name: e.name}}
 		i, err := h.statEntry(o, e)
 		switch err {
@@ -47,9 +52,9 @@ func (f *file) ReaddirAttr(offset uint64, count uint32) ([]ninep.DirentAttr, err
 	return list, err
 }
 
-// list hands add the visible entries from offset on, until count bytes are full at size and its name each; add says whether the
-// entry took its place. A count too small for the first entry is EINVAL.
-func (f *file) list(offset uint64, count uint32, size int, add func(h *handle, o object, e entry) bool) error {
+// list hands add the visible entries from offset on, until room bytes are full at size and its name each; add says whether the entry
+// took its place.
+func (f *file) list(offset uint64, room int64, size int, add func(h *handle, o object, e entry) bool) error {
 	h := f.open.Load()
 	if h == nil || !h.readable() {
 		return linux.EBADF
@@ -61,8 +66,7 @@ func (f *file) list(offset uint64, count uint32, size int, add func(h *handle, o
 		f.fs.mu.Unlock()
 		in = f.fs.patterns.in(dir)
 	}
-	room, some := int64(count), false
-	small := false
+	some, small := false, false
 	err := h.entries(offset, func(o object, e entry) bool {
 		if in != nil && in.hidden(e.name) {
 			return true
