@@ -31,6 +31,9 @@ func (r *request) readdir(m *treaddir, a *rreaddir) error {
 	}
 	defer d.put()
 	p := r.room(m.count)
+	if len(p) <= direntSize {
+		return linux.EINVAL // getdents(2)
+	}
 	entries, err := d.view(r).Readdir(m.offset, uint32(len(p)/(direntSize+1)))
 	if err != nil && !isEOF(err) {
 		return err
@@ -40,7 +43,7 @@ func (r *request) readdir(m *treaddir, a *rreaddir) error {
 		e := &entries[i]
 		if len(b.b)+direntSize+len(e.Name) > len(p) {
 			if i == 0 {
-				return linux.EINVAL // getdents(2)
+				return linux.EINVAL
 			}
 			break
 		}
@@ -59,6 +62,9 @@ func (r *request) readdirattr(m *treaddirattr, a *rreaddirattr) error {
 	}
 	defer d.put()
 	p := r.room(m.count)
+	if len(p) <= direntAttrSize {
+		return linux.EINVAL
+	}
 	entries, err := r.entries(d, m.offset, uint32(len(p)))
 	if err != nil && !isEOF(err) {
 		return err
