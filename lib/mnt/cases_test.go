@@ -236,6 +236,9 @@ func attributes(p place) {
 	p.check(os.WriteFile(name, []byte("1234"), 0o644))
 	p.check(os.Chmod(name, 0o751))
 	then := time.Unix(1000000000, 123456789)
+	if p.v9fs {
+		then = then.Truncate(time.Second) // all that it keeps
+	}
 	p.check(os.Chtimes(name, then, then))
 	for _, n := range []string{name, p.tree + "/f"} {
 		st, err := os.Stat(n)
@@ -278,6 +281,9 @@ func directory(p place) {
 	got := fmt.Sprint(names(p, p.mnt+"/a"))
 	p.want(got == "[b f]", "names %v", got)
 	out := p.sh("ls -a a; cd a/b/c; ls -a ..; pwd -P")
+	if p.v9fs { // which leaves the dots to the server
+		out = strings.Replace(".\n..\n"+out, "f\n", "f\n.\n..\n", 1)
+	}
 	p.want(out == ".\n..\nb\nf\n.\n..\nc\n"+p.mnt+"/a/b/c\n", "ls -a: %q", out)
 	p.check(os.Remove(p.mnt + "/a/f"))
 	err := os.Remove(p.mnt + "/a/b")

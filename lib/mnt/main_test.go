@@ -25,7 +25,7 @@ import (
 const (
 	mountRole = "mnt-mount" // DIR: in a namespace of its own, mounts DIR with FUSE, sends the device over descriptor 3, runs cases
 	guestRole = "mnt-guest" // CASE...: in a user-mode-linux guest, runs cases on a v9fs mount
-	caseRole  = "mnt-case"  // CASE MNT TREE: runs one case
+	caseRole  = "mnt-case"  // CASE MNT TREE fuse|v9fs: runs one case
 )
 
 func TestMain(m *testing.M) {
@@ -36,7 +36,7 @@ func TestMain(m *testing.M) {
 		case guestRole:
 			os.Exit(report(guestMain(os.Args[2:])))
 		case caseRole:
-			os.Exit(report(caseMain(os.Args[2], os.Args[3], os.Args[4])))
+			os.Exit(report(caseMain(os.Args[2], os.Args[3], os.Args[4], os.Args[5] == "v9fs")))
 		}
 	}
 	os.Exit(m.Run())
@@ -54,7 +54,10 @@ func report(err error) int {
 type failure struct{ error }
 
 // place is where a case works: the mount, and the tree behind it as the far side sees it.
-type place struct{ mnt, tree string }
+type place struct {
+	mnt, tree string
+	v9fs      bool // the mount is the kernel's
+}
 
 func (p place) fatal(format string, a ...any) { panic(failure{fmt.Errorf(format, a...)}) }
 
@@ -84,7 +87,7 @@ func (p place) sh(script string) string {
 	return string(out)
 }
 
-func caseMain(name, dir, tree string) (err error) {
+func caseMain(name, dir, tree string, v9fs bool) (err error) {
 	defer func() {
 		switch r := recover().(type) {
 		case nil:
@@ -96,7 +99,7 @@ func caseMain(name, dir, tree string) (err error) {
 	}()
 	for _, c := range cases {
 		if c.name == name {
-			p := place{dir + "/" + name, tree + "/" + name}
+			p := place{dir + "/" + name, tree + "/" + name, v9fs}
 			p.check(os.Mkdir(p.tree, 0o755))
 			c.run(p)
 			return nil
@@ -122,7 +125,7 @@ func mountMain(dir, tree string) error {
 	in := bufio.NewScanner(os.Stdin)
 	out := json.NewEncoder(os.Stdout)
 	for in.Scan() {
-		if err := out.Encode(runCase(in.Text(), dir, tree)); err != nil {
+		if err := out.Encode(runCase(in.Text(), dir, tree, "fuse")); err != nil {
 			return err
 		}
 	}
@@ -130,8 +133,8 @@ func mountMain(dir, tree string) error {
 }
 
 // runCase gives what went wrong, or "".
-func runCase(name, dir, tree string) string {
-	c := exec.Command("/proc/self/exe", caseRole, name, dir, tree)
+func runCase(name, dir, tree, how string) string {
+	c := exec.Command("/proc/self/exe", caseRole, name, dir, tree, how)
 	c.Env = append(os.Environ(), "GORACE=atexit_sleep_ms=0")
 	c.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
 	out, err := c.CombinedOutput()

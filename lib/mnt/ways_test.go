@@ -236,7 +236,7 @@ func guestMain(names []string) error {
 	}
 	failed := 0
 	for _, name := range names {
-		if why := runCase(name, dir, tree); why != "" {
+		if why := runCase(name, dir, tree, "v9fs"); why != "" {
 			failed++
 			fmt.Printf("%s: %s\n", name, why)
 		}
