@@ -172,10 +172,11 @@ func (f *file) SetAttr(valid p9.SetAttrMask, attr p9.SetAttr) error {
 	if f.fs.readOnly {
 		return linux.EROFS
 	}
-	if f.open.Load() == nil {
+	h := f.open.Load()
+	if h == nil || valid.Size && !h.writable() {
 		return f.setUnopened(valid, attr)
 	}
-	o, err := f.object()
+	o, err := h.object()
 	if err != nil {
 		return err
 	}
@@ -183,7 +184,8 @@ func (f *file) SetAttr(valid p9.SetAttrMask, attr p9.SetAttr) error {
 	return o.setAttr(valid, attr)
 }
 
-// setUnopened sets the attributes of a file that this fid has not open. To truncate it, another fid's leave to write will do.
+// setUnopened sets the attributes of a file that this fid has not open, or not for writing. To truncate it, another fid's leave to
+// write will do.
 func (f *file) setUnopened(valid p9.SetAttrMask, attr p9.SetAttr) error {
 	n, err := f.use()
 	if err != nil {

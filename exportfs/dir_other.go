@@ -222,5 +222,10 @@ func (fs *FS) renameFile(from *heldDir, name string, to *heldDir, toName string)
 		return err
 	}
 	defer fs.release(top)
-	return errno(top.root.Rename(fs.pathOf(from.node, name), fs.pathOf(to.node, toName)))
+	oldPath, newPath := fs.pathOf(from.node, name), fs.pathOf(to.node, toName)
+	if oldPath == newPath { // which os takes for a directory in the way
+		_, err := from.stat(name)
+		return err
+	}
+	return errno(top.root.Rename(oldPath, newPath))
 }

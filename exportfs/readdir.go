@@ -1,6 +1,8 @@
 package exportfs
 
 import (
+	"math"
+
 	"github.com/hugelgupf/p9/linux"
 	"github.com/hugelgupf/p9/p9"
 
@@ -58,6 +60,9 @@ func (f *file) list(offset uint64, room int64, size int, add func(h *handle, o o
 	h := f.open.Load()
 	if h == nil || !h.readable() {
 		return linux.EBADF
+	}
+	if offset > math.MaxInt64 {
+		return linux.EINVAL
 	}
 	var in *matcher
 	if f.fs.patterns != nil {

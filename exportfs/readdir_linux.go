@@ -3,7 +3,6 @@ package exportfs
 import (
 	"bytes"
 	"encoding/binary"
-	"math"
 	"sync"
 
 	"github.com/hugelgupf/p9/linux"
@@ -42,9 +41,6 @@ func (h *handle) entries(offset uint64, yield func(o object, e entry) bool) erro
 	l := &h.list
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if offset > math.MaxInt64 {
-		return linux.EINVAL
-	}
 	if offset != l.next || offset == 0 {
 		if _, err := unix.Seek(o.fd, int64(offset), 0); err != nil {
 			return errno(err)
