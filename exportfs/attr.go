@@ -24,7 +24,7 @@ func (fs *FS) pin(n *node) (o object, i info, err error) {
 	if err == nil {
 		return o, i, nil
 	}
-	if o, ok := fs.borrow(n); ok {
+	if o, ok := fs.borrow(n, false); ok {
 		i, infoErr := o.info()
 		if infoErr == nil {
 			return o, i, nil
@@ -65,20 +65,21 @@ func (fs *FS) is(n *node, i *info) bool {
 	return n.id == i.id && !n.detached
 }
 
-// borrow is an open handle's hold of n's file, the best for writing if there are several.
-func (fs *FS) borrow(n *node) (object, bool) {
+// borrow is an open handle's hold of n's file. To write is to want one that is open for writing.
+func (fs *FS) borrow(n *node, toWrite bool) (object, bool) {
 	fs.mu.Lock()
-	var best *handle
+	var found *handle
 	for _, h := range n.handles {
-		if best == nil || h.writable() {
-			best = h
+		if !toWrite || h.writable() {
+			found = h
+			break
 		}
 	}
 	fs.mu.Unlock()
-	if best == nil {
+	if found == nil {
 		return object{}, false
 	}
-	o, err := best.object()
+	o, err := found.object()
 	return o, err == nil
 }
 
@@ -192,17 +193,17 @@ func (f *file) setUnopened(valid p9.SetAttrMask, attr p9.SetAttr) error {
 		return err
 	}
 	defer f.fs.forget(n)
+	if valid.Size {
+		if o, ok := f.fs.borrow(n, true); ok {
+			defer o.unpin()
+			return o.setAttr(valid, attr)
+		}
+	}
 	o, _, err := f.fs.pin(n)
 	if err != nil {
 		return err
 	}
-	defer func() { o.unpin() }()
-	if valid.Size {
-		if w, ok := f.fs.borrow(n); ok {
-			o.unpin()
-			o = w
-		}
-	}
+	defer o.unpin()
 	return o.setAttr(valid, attr)
 }
 

@@ -185,7 +185,7 @@ func (t *lockTable) acquire(ctx context.Context, h *handle, l *heldLock, wait bo
 		if l.by.open.Load() == nil || l.by.unlockable {
 			return p9.LockStatusError, linux.EBADF
 		}
-		var poll <-chan time.Time
+		var poll time.Duration
 		w := lockWait{owner: l.owner, file: f, by: l.by, wake: make(chan struct{})}
 		if by := f.barring(l); by != nil {
 			w.barredBy = by.owner
@@ -202,9 +202,7 @@ func (t *lockTable) acquire(ctx context.Context, h *handle, l *heldLock, wait bo
 			if err != errLocked {
 				return p9.LockStatusError, err
 			}
-			timer := time.NewTimer(pollLocks)
-			defer timer.Stop()
-			poll = timer.C
+			poll = pollLocks
 		}
 		if !wait {
 			return p9.LockStatusBlocked, nil
@@ -215,8 +213,14 @@ func (t *lockTable) acquire(ctx context.Context, h *handle, l *heldLock, wait bo
 	}
 }
 
-// await gives up mu until something has changed.
-func (t *lockTable) await(ctx context.Context, w *lockWait, poll <-chan time.Time) error {
+// await gives up mu until something has changed, or for the time of poll if that is not 0.
+func (t *lockTable) await(ctx context.Context, w *lockWait, poll time.Duration) error {
+	var tick <-chan time.Time
+	if poll != 0 {
+		timer := time.NewTimer(poll)
+		defer timer.Stop()
+		tick = timer.C
+	}
 	if t.waiting == nil {
 		t.waiting = map[*lockWait]bool{}
 	}
@@ -226,7 +230,7 @@ func (t *lockTable) await(ctx context.Context, w *lockWait, poll <-chan time.Tim
 	var err error
 	select {
 	case <-w.wake:
-	case <-poll:
+	case <-tick:
 	case <-ctx.Done():
 		err = ctx.Err()
 	}

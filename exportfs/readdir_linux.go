@@ -20,7 +20,7 @@ type listing struct {
 }
 
 // listingSize is how many bytes of entries are asked of the kernel at once.
-const listingSize = 32 << 10
+const listingSize = 8 << 10
 
 // entry is a directory entry. Off is the offset of the one after it.
 type entry struct {
