@@ -3,11 +3,13 @@ package exportfs
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"os"
 	"path/filepath"
 	"runtime"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/hugelgupf/p9/linux"
@@ -521,6 +523,84 @@ func TestReplacedOutside(t *testing.T) {
 	}
 	_, _, _, err = d.GetAttr(p9.AttrMask{})
 	want(t, "getattr of a directory renamed outside", err, linux.ENOENT)
+}
+
+// The next file of a name may get the number of the one that was removed.
+func TestRemade(t *testing.T) {
+	_, top, _ := export(t, Options{})
+	for i := range 20 {
+		create(t, top, "f", p9.WriteOnly|flagExcl).Close()
+		old := walk(t, top, "f")
+		want(t, "unlink", top.UnlinkAt("f", 0), nil)
+		_, _, _, err := old.GetAttr(p9.AttrMask{})
+		want(t, "getattr of a removed file", err, linux.ENOENT)
+		create(t, top, "f", p9.WriteOnly|flagExcl).Close()
+		_, _, _, err = old.GetAttr(p9.AttrMask{})
+		want(t, fmt.Sprint("getattr of a file made anew ", i), err, linux.ESTALE)
+		want(t, "unlink", top.UnlinkAt("f", 0), nil)
+	}
+}
+
+// Any operation may come at any time beside any other, closing included.
+func TestConcurrentUse(t *testing.T) {
+	fs, top, root := export(t, Options{Patterns: DefaultPatterns()})
+	fs.dirs.max = 2
+	for _, path := range []string{"a/f", "b/f", "a/c/f"} {
+		write(t, root+"/"+path, "text")
+	}
+	var using sync.WaitGroup
+	for i := range 8 {
+		using.Go(func() {
+			buf := make([]byte, 10)
+			for j := range 200 {
+				dir, err := tryWalk(top, []string{"a", "b", "a/c", "b/c"}[(i+j)%4])
+				if err != nil {
+					continue // a/c is renamed all the while
+				}
+				f, err := tryWalk(dir, "f")
+				var each sync.WaitGroup
+				do := func(op func()) { each.Go(op) }
+				if err == nil {
+					do(func() { f.Open(p9.ReadWrite) })
+					do(func() { f.ReadAt(buf[:0], 0) })
+					do(func() { f.WriteAt([]byte("text"), 0) })
+					do(func() { f.GetAttr(p9.AttrMask{}) })
+					do(func() { f.SetAttr(p9.SetAttrMask{Size: true, MTime: true}, p9.SetAttr{Size: 3}) })
+					do(func() { f.Lock(i, p9.WriteLock, 0, 0, 1, "c") })
+					do(func() { f.Close() })
+				}
+				do(func() { dir.Open(p9.ReadOnly) })
+				do(func() { dir.ReaddirAttr(0, 1<<16) })
+				do(func() { top.UnlinkAt("g", 0) })
+				do(func() { top.Mkdir("g", 0o755, p9.NoUID, p9.NoGID) })
+				do(func() { top.UnlinkAt("g", removeDir) })
+				if b, err := tryWalk(top, "b"); err == nil {
+					do(func() {
+						if a, err := tryWalk(top, "a"); err == nil {
+							a.RenameAt("c", b, "c")
+							b.RenameAt("c", a, "c")
+							a.Close()
+						}
+						b.Close()
+					})
+				}
+				each.Wait()
+				if err == nil {
+					f.Close()
+				}
+				dir.Close()
+			}
+		})
+	}
+	using.Wait()
+	top.Close()
+	fs.Close()
+	if n := fs.root.refs; n != 1 || len(fs.root.children) != 0 {
+		t.Errorf("%d references to the root, nodes beneath it %v", n, fs.root.children)
+	}
+	if len(fs.locks.files) != 0 || len(fs.locks.waiting) != 0 {
+		t.Errorf("locks left: %v", fs.locks.files)
+	}
 }
 
 func TestReadOnly(t *testing.T) {
