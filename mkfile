@@ -1,0 +1,62 @@
+# mkfile - for mk(1), from Debian's 9base: /usr/lib/plan9/bin/mk
+
+prefix=/usr/local
+destdir=
+bin=$destdir$prefix/bin
+ns=$destdir$prefix/lib/namespace
+man=$destdir$prefix/share/man
+
+# Where cpu runs, and where cpud does.
+CPU=linux/amd64 linux/arm64 linux/arm linux/386 linux/riscv64 darwin/arm64 freebsd/amd64 windows/amd64 plan9/amd64
+CPUD=linux/amd64 linux/arm64 linux/arm linux/386 linux/riscv64
+
+STATICCHECK=honnef.co/go/tools/cmd/staticcheck@v0.8.2
+
+# The programs, in bin/: static, for $GOOS and $GOARCH where they are set.
+all:V:
+	mkdir -p bin
+	CGO_ENABLED=0 go build -trimpath -o bin/ ./cpu
+	test `go env GOOS` != linux || CGO_ENABLED=0 go build -trimpath -o bin/ ./cpud
+
+test:V:
+	go test ./...
+
+check:V: fmt vet staticcheck cross
+
+fmt:V:
+	files=`gofmt -l .`
+	test -z "$files" || { echo "gofmt -w these files:" $files; exit 1; } >&2
+
+vet:V:
+	go vet ./...
+
+staticcheck:V:
+	go run $STATICCHECK -checks inherit,ST1005 ./...
+
+cross:V:
+	out=`mktemp -d`
+	trap 'rm -rf "$out"' EXIT
+	build() {
+		echo "build $1 $2"
+		GOOS=${2%/*} GOARCH=${2#*/} CGO_ENABLED=0 go build -o "$out/" "./$1"
+	}
+	for p in $CPU; do build cpu $p; done
+	for p in $CPUD; do build cpud $p; done
+
+bench:V:
+	go test -run '^$' -bench . -benchmem -timeout 60m ./lib/ninep ./cpu
+
+install:V: all
+	mkdir -p $bin $ns
+	for f in bin/*; do install -m 755 $f $bin; done
+	for f in lib/namespace/*; do
+		case $f in *.go) ;; *) install -m 644 $f $ns ;; esac
+	done
+	for f in man/*/*; do
+		section=`basename \`dirname $f\``
+		mkdir -p $man/man$section
+		install -m 644 $f $man/man$section/`basename $f`.$section
+	done
+
+clean:V:
+	rm -rf bin
