@@ -12,8 +12,8 @@ import (
 	"github.com/hugelgupf/p9/p9"
 )
 
-// frame is the whole frame of m.
-func frame(tag uint16, m message, d dialect) ([]byte, error) {
+// frameOf is the whole frame of m.
+func frameOf(tag uint16, m message, d dialect) ([]byte, error) {
 	b, err := appendFrame(nil, tag, m, d)
 	if p, ok := m.(payloader); ok && err == nil {
 		b = append(b, p.payload()...)
@@ -60,7 +60,7 @@ func TestLayout(t *testing.T) {
 			"1e000000 cd 0d00 00 01000000 0200000000000000 03000000 01 01000000 7a"},
 	} {
 		want := strings.ReplaceAll(test.want, " ", "")
-		b, err := frame(test.tag, test.m, test.dialect)
+		b, err := frameOf(test.tag, test.m, test.dialect)
 		if err != nil || hex.EncodeToString(b) != want {
 			t.Errorf("%T: got %x (%v), want %s", test.m, b, err, want)
 		}
@@ -120,7 +120,7 @@ func TestMessages(t *testing.T) {
 					m.nuname = noUID
 				}
 			}
-			b, err := frame(1, m, d)
+			b, err := frameOf(1, m, d)
 			if err != nil {
 				t.Errorf("%T: %v", m, err)
 				continue
@@ -219,7 +219,7 @@ func TestCoalescing(t *testing.T) {
 		t.Fatalf("%d writes", len(w.writes))
 	}
 	for i := range 50 {
-		want, _ := frame(uint16(i), &rread{data: []byte{byte(i)}}, dialect9P2000L)
+		want, _ := frameOf(uint16(i), &rread{data: []byte{byte(i)}}, dialect9P2000L)
 		if !bytes.Equal(w.writes[1][i*12:][:12], want) {
 			t.Errorf("frame %d: %x", i, w.writes[1][i*12:][:12])
 		}

@@ -34,6 +34,8 @@ type conn struct {
 	tags        map[uint16]*request // those that have not been answered
 	active      int                 // requests that have a goroutine
 	running     int                 // those of them that count towards maxRequests
+	bodies      int                 // bytes of the frames of those
+	reserved    int                 // bytes of data of replies to come
 	maxRequests int
 	held        requestQueue // waiting for one of those to end
 	free        [256]*request

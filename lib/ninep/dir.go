@@ -30,7 +30,10 @@ func (r *request) readdir(m *treaddir, a *rreaddir) error {
 		return err
 	}
 	defer d.put()
-	p := r.room(m.count)
+	p, err := r.room(m.count)
+	if err != nil {
+		return err
+	}
 	if len(p) <= direntSize {
 		return linux.EINVAL // getdents(2)
 	}
@@ -61,7 +64,10 @@ func (r *request) readdirattr(m *treaddirattr, a *rreaddirattr) error {
 		return err
 	}
 	defer d.put()
-	p := r.room(m.count)
+	p, err := r.room(m.count)
+	if err != nil {
+		return err
+	}
 	if len(p) <= direntAttrSize {
 		return linux.EINVAL
 	}

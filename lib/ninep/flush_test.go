@@ -45,10 +45,10 @@ func TestFlushOrder(t *testing.T) {
 	blocked(p, tree, 10)
 	var b []byte
 	for tag := range uint16(20) {
-		f, _ := frame(20+tag, &tflush{oldtag: 10}, p.dialect)
+		f, _ := frameOf(20+tag, &tflush{oldtag: 10}, p.dialect)
 		b = append(b, f...)
 	}
-	f, _ := frame(50, &tflush{oldtag: 39}, p.dialect) // of the last Tflush
+	f, _ := frameOf(50, &tflush{oldtag: 39}, p.dialect) // of the last Tflush
 	p.write(append(b, f...))
 	last := uint16(0)
 	for range 21 {
@@ -78,8 +78,8 @@ func TestFlushRace(t *testing.T) {
 	p.open(1, 0, "f")
 	answered := 0
 	for range 2000 {
-		a, _ := frame(1, &tread{fid: 1, count: 5}, p.dialect)
-		b, _ := frame(2, &tflush{oldtag: 1}, p.dialect)
+		a, _ := frameOf(1, &tread{fid: 1, count: 5}, p.dialect)
+		b, _ := frameOf(2, &tflush{oldtag: 1}, p.dialect)
 		p.write(append(a, b...))
 		tag, m := p.recv()
 		if tag == 1 {

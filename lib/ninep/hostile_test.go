@@ -70,7 +70,7 @@ func TestNoVersion(t *testing.T) {
 // Half a frame, and the end of the connection.
 func TestHalfAFrame(t *testing.T) {
 	p := session(t, Version9P2000L, newMemTree())
-	b, _ := frame(1, &twrite{fid: 0, data: make([]byte, 1000)}, p.dialect)
+	b, _ := frameOf(1, &twrite{fid: 0, data: make([]byte, 1000)}, p.dialect)
 	p.write(b[:500])
 	p.hangup()
 	if !errors.Is(p.err, io.ErrUnexpectedEOF) {
@@ -246,7 +246,7 @@ func TestDeafPeer(t *testing.T) {
 	go func() {
 		defer close(sent)
 		for tag := range uint16(2000) {
-			b, _ := frame(tag+10, &tread{fid: 1, count: 1 << 20}, p.dialect)
+			b, _ := frameOf(tag+10, &tread{fid: 1, count: 1 << 20}, p.dialect)
 			if _, err := p.conn.Write(b); err != nil {
 				return
 			}

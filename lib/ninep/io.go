@@ -11,10 +11,39 @@ import (
 
 func isEOF(err error) bool { return err == io.EOF || err != nil && errors.Is(err, io.EOF) }
 
-// room returns a block for a reply's data: count bytes, or as many as fit a message.
-func (r *request) room(count uint32) []byte {
-	r.data = r.c.srv.blocks.get(int(min(int64(count), int64(r.c.msize-headerLen-4))))
-	return r.data.b
+// maxStream is how much of a stream is read at once: one that blocks holds that much memory.
+const maxStream = 64 << 10
+
+// room returns room for a reply's data: count bytes, or as many as fit a message. Where the connection's requests hold too much it waits
+// for others to end.
+func (r *request) room(count uint32) ([]byte, error) {
+	n := int(min(int64(count), int64(r.c.msize-headerLen-4)))
+	if n > minReserved {
+		if err := r.reserve(n); err != nil {
+			return nil, err
+		}
+	}
+	r.data = r.c.srv.blocks.get(n)
+	return r.data.b, nil
+}
+
+// minReserved is how many bytes of room are not worth being counted.
+const minReserved = 16 << 10
+
+// reserve waits until the connection's requests hold few enough data for n bytes more.
+func (r *request) reserve(n int) error {
+	c := r.c
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for c.reserved > 0 && c.reserved+n > MaxData {
+		if r.stopped {
+			return linux.EINTR
+		}
+		c.ended.Wait()
+	}
+	c.reserved += n
+	r.reserved = n
+	return nil
 }
 
 func (r *request) read(m *tread, a *rread) error {
@@ -24,14 +53,12 @@ func (r *request) read(m *tread, a *rread) error {
 		return err
 	}
 	defer f.put()
-	if f.xattr != nil {
-		a.data, err = f.xattr.read(m.offset, r.room(m.count))
-		return err
+	count := m.count
+	if f.ctx != nil && f.qid.Version == 0 {
+		count = min(count, maxStream)
 	}
 	switch {
-	case f.dir != nil && f.readable():
-		a.data, err = f.dir.read(r, f, m.offset, r.room(m.count))
-		return err
+	case f.xattr != nil, f.dir != nil && f.readable():
 	case f.qid.Type&p9.TypeDir != 0:
 		return linux.EISDIR
 	case !f.readable():
@@ -39,8 +66,18 @@ func (r *request) read(m *tread, a *rread) error {
 	case m.offset > math.MaxInt64:
 		return linux.EINVAL
 	}
-	p := r.room(m.count)
-	if len(p) == 0 {
+	p, err := r.room(count)
+	if err != nil {
+		return err
+	}
+	switch {
+	case f.xattr != nil:
+		a.data, err = f.xattr.read(m.offset, p)
+		return err
+	case f.dir != nil:
+		a.data, err = f.dir.read(r, f, m.offset, p)
+		return err
+	case len(p) == 0:
 		return nil
 	}
 	n, err := f.view(r).ReadAt(p, int64(m.offset))

@@ -13,9 +13,13 @@ const (
 	// MaxFids is how many fids a connection may hold. One more gets EMFILE.
 	MaxFids = 1 << 18
 
-	// MaxRequests is how many requests of a connection are worked on at once. The server does not read further frames
-	// until one of them is answered, except that it always takes a Tflush, a Tclunk and a Tversion.
+	// MaxRequests is how many requests of a connection are worked on at once. As many more wait for one of them to be answered, if
+	// they are small, while a Tflush, a Tclunk and a Tversion are always taken; beyond that the server reads no further frames.
 	MaxRequests = 1 << 10
+
+	// MaxData is how many bytes of data the requests of a connection may hold that are worked on, both of those written and of those
+	// read. More requests wait.
+	MaxData = 64 << 20
 
 	// MaxWalk is MAXWELEM: the names in one Twalk. More get EINVAL.
 	MaxWalk = 16

@@ -65,9 +65,10 @@ func (r *request) openread(m *topenread, a *ropenread) error {
 	if flags.Mode() == p9.WriteOnly || f.qid.Type&p9.TypeDir != 0 {
 		return linux.EINVAL
 	}
-	count := min(int64(m.count), int64(r.c.msize-headerLen-openReadHeader))
-	r.data = r.c.srv.blocks.get(int(count))
-	p := r.data.b
+	p, err := r.room(min(m.count, uint32(r.c.msize-headerLen-openReadHeader)))
+	if err != nil {
+		return err
+	}
 	a.data, a.eof = nil, 0
 	if err := f.opening(); err != nil {
 		return err

@@ -178,6 +178,9 @@ func (p *peer) version(v string, msize uint32) {
 	p.t.Helper()
 	p.send(noTag, &tversion{msize: msize, version: v})
 	_, a := p.recv()
+	for a.typ() == msgRflush { // of a Tflush before
+		_, a = p.recv()
+	}
 	if r, ok := a.(*rversion); !ok || r.version != v {
 		p.t.Fatalf("Tversion %s: got %+v", v, a)
 	}

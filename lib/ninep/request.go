@@ -21,14 +21,15 @@ type request struct {
 	data  *block // the reply's data
 
 	// Guarded by c.mu.
-	ctx     context.Context // made when it is first asked for
-	cancel  context.CancelFunc
-	stopped bool       // flushed or aborted: ctx is, or will be, done
-	aborted bool       // by Tversion or the connection's end: no reply
-	waiting bool       // in c.held
-	limited bool       // counts in c.running
-	flushes []*request // Tflushes to be answered after this
-	next    *request   // in c.held or c.free
+	ctx      context.Context // made when it is first asked for
+	cancel   context.CancelFunc
+	stopped  bool       // flushed or aborted: ctx is, or will be, done
+	aborted  bool       // by Tversion or the connection's end: no reply
+	waiting  bool       // in c.held
+	limited  bool       // counts in c.running, and its body in c.bodies
+	reserved int        // of c.reserved
+	flushes  []*request // Tflushes to be answered after this
+	next     *request   // in c.held or c.free
 }
 
 // A handler does what a request asks for. It fills r.out, or fails.
@@ -101,21 +102,33 @@ func (c *conn) newRequest(h header) *request {
 
 // recycle gives r up.
 func (c *conn) recycle(r *request) {
+	r.drop()
+	c.mu.Lock()
+	c.put(r)
+	c.mu.Unlock()
+}
+
+// drop gives up r's blocks.
+func (r *request) drop() {
 	if r.body != nil {
-		c.srv.blocks.put(r.body)
+		r.c.srv.blocks.put(r.body)
 		r.body = nil
 	}
 	if r.data != nil {
-		c.srv.blocks.put(r.data)
+		r.c.srv.blocks.put(r.data)
 		r.data = nil
 	}
-	c.mu.Lock()
+}
+
+// put makes r, which has no blocks, ready for the next to use it. It is called with mu held.
+func (c *conn) put(r *request) {
+	c.reserved -= r.reserved
+	r.reserved = 0
 	r.ctx, r.cancel, r.stopped, r.aborted, r.limited = nil, nil, false, false, false
 	r.flushes = r.flushes[:0]
 	typ := r.in.typ()
 	r.next = c.free[typ]
 	c.free[typ] = r
-	c.mu.Unlock()
 }
 
 // register notes that r's tag is in use. It is called with mu held.
@@ -137,7 +150,7 @@ func (c *conn) start(r *request) error {
 	}
 	c.stats.Pending.Add(1)
 	if r.in.typ() != msgTclunk {
-		if c.running >= c.maxRequests {
+		if c.full() {
 			r.waiting = true
 			c.held.push(r)
 			for c.held.n >= c.maxRequests || c.held.bytes > 4*c.msize {
@@ -148,12 +161,21 @@ func (c *conn) start(r *request) error {
 			}
 			return nil
 		}
-		r.limited = true
-		c.running++
+		c.admit(r)
 	}
 	c.active++
 	go r.run()
 	return nil
+}
+
+// full says that no request but a Tclunk is to be started. It is called with mu held, like admit.
+func (c *conn) full() bool { return c.running >= c.maxRequests || c.bodies > MaxData }
+
+// admit counts r among those that make the connection full.
+func (c *conn) admit(r *request) {
+	r.limited = true
+	c.running++
+	c.bodies += r.size()
 }
 
 // serve does what r asks for and answers it.
@@ -177,20 +199,23 @@ func (r *request) serve() {
 		c.answerFlush(f)
 	}
 
+	size := r.size()
+	r.drop()
+	c.stats.Pending.Add(-1)
 	c.mu.Lock()
 	c.active--
 	if r.limited {
 		c.running--
-		if next := c.held.pop(); next != nil {
-			next.limited = true
-			c.running++
+		c.bodies -= size
+		for c.held.n > 0 && !c.full() {
+			next := c.held.pop()
+			c.admit(next)
 			c.active++
 			go next.run()
 		}
 	}
+	c.put(r)
 	c.mu.Unlock()
-	c.stats.Pending.Add(-1)
-	c.recycle(r)
 	c.ended.Broadcast()
 }
 
@@ -253,6 +278,7 @@ func (r *request) interrupt() {
 	if r.cancel != nil {
 		r.cancel()
 	}
+	r.c.ended.Broadcast() // it may be waiting in reserve
 }
 
 // A requestQueue is requests that wait to be started, first come first served.
