@@ -323,7 +323,7 @@ func TestClientTree(t *testing.T) {
 	})
 }
 
-func first[T any](_ T, err error) error           { return err }
+func first[T any](_ T, err error) error          { return err }
 func second[T, U any](_ T, _ U, err error) error { return err }
 
 // TestClientManyRequests has more callers than there are requests under way.
