@@ -9,14 +9,20 @@ import (
 	"github.com/hugelgupf/p9/linux"
 )
 
-// readBuffer is the size of the buffer that replies are read through. Data for callers passes it by where it is longer.
-const readBuffer = 64 << 10
+const (
+	// readBuffer is the size of the buffer that replies are read through.
+	readBuffer = 64 << 10
+
+	// directMin is how long a reply with data is for the data to be read straight to where it is wanted. The caller of such a request
+	// has to wait once its reply has begun to arrive.
+	directMin = 16 << 10
+)
 
 // A replyReader is what the reader's goroutine needs besides the Client.
 type replyReader struct {
 	c    *Client
 	r    *bufio.Reader
-	body []byte // for bodies that do not fit into r's buffer
+	long []byte // for bodies that do not fit into r's buffer
 }
 
 // readReplies reads replies until the connection ends, or until the server says something that makes no sense, which ends it.
@@ -26,7 +32,7 @@ func (c *Client) readReplies(r *bufio.Reader) {
 		h, err := readHeader(r, int(c.msize))
 		if err == nil {
 			c.stats.BytesIn.Add(int64(h.size))
-			err = rr.reply(h)
+			err = rr.frame(h)
 		}
 		if err != nil {
 			c.fail(err)
@@ -35,12 +41,37 @@ func (c *Client) readReplies(r *bufio.Reader) {
 	}
 }
 
-// reply reads the body of one frame and ends the call it is for.
-func (rr *replyReader) reply(h header) error {
-	c := rr.c
-	if h.tag&flushBit != 0 {
-		return rr.flushed(h)
+// frame reads the body of one frame and ends the call it is for.
+func (rr *replyReader) frame(h header) error {
+	n := h.size - headerLen
+	if n >= directMin && (h.typ == msgRread || h.typ == msgRopenread) {
+		return rr.reply(h, nil)
 	}
+	// All of it is here before the call is looked for, so that its caller need not wait for the rest.
+	var body []byte
+	var err error
+	if n <= rr.r.Size() {
+		body, err = rr.r.Peek(n)
+		defer rr.r.Discard(n)
+	} else {
+		if cap(rr.long) < n {
+			rr.long = make([]byte, rr.c.msize)
+		}
+		body = rr.long[:n]
+		_, err = io.ReadFull(rr.r, body)
+	}
+	if err != nil {
+		return unexpected(err)
+	}
+	if h.tag&flushBit != 0 {
+		return rr.flushed(h, body)
+	}
+	return rr.reply(h, body)
+}
+
+// reply ends the call that a frame is for. Where body is nil it has still to be read.
+func (rr *replyReader) reply(h header, body []byte) error {
+	c := rr.c
 	c.mu.Lock()
 	var cl *call
 	if int(h.tag) < len(c.calls) {
@@ -63,8 +94,9 @@ func (rr *replyReader) reply(h header) error {
 	}
 	c.mu.Unlock()
 
-	err := rr.receive(h, cl)
-	if abandoned || forget {
+	err := rr.receive(h, body, cl)
+	switch {
+	case abandoned || forget:
 		if err == nil && cl.late != nil {
 			cl.late(h.typ)
 		}
@@ -72,25 +104,27 @@ func (rr *replyReader) reply(h header) error {
 			cl.put()
 		}
 		return err
-	}
-	if err != nil {
+	case err != nil:
 		cl.err = errDead
-		cl.done <- struct{}{}
-		return err
-	}
-	if h.typ == msgRlerror && cl.late != nil {
+	case h.typ == msgRlerror && cl.late != nil:
 		cl.late(h.typ)
 	}
 	cl.done <- struct{}{}
-	return nil
+	return err
 }
 
 // flushed takes note of an Rflush: the tag it is about is free.
-func (rr *replyReader) flushed(h header) error {
-	c := rr.c
-	if h.typ != msgRflush && h.typ != msgRlerror { // there should be no error, but it says as much
+func (rr *replyReader) flushed(h header, body []byte) error {
+	var m message = new(rflush)
+	if h.typ == msgRlerror { // there should be none, but it says as much
+		m = new(rlerror)
+	} else if h.typ != msgRflush {
 		return fmt.Errorf("%w: %s where Rflush was due", errFrame, typeName(h.typ))
 	}
+	if err := rr.decode(m, h, body); err != nil {
+		return err
+	}
+	c := rr.c
 	c.mu.Lock()
 	var cl *call
 	if tag := int(h.tag &^ flushBit); tag < len(c.calls) {
@@ -98,110 +132,91 @@ func (rr *replyReader) flushed(h header) error {
 	}
 	if cl == nil || cl.state != callAbandoned && cl.state != callLate {
 		c.mu.Unlock()
-		return fmt.Errorf("%w: Rflush for tag %d, which was not flushed", errFrame, h.tag)
+		return fmt.Errorf("%w: Rflush for tag %d, which was not flushed", errFrame, h.tag&^flushBit)
 	}
 	answered := cl.state == callLate
 	cl.state = callReceiving
 	c.releaseTag(cl)
 	c.mu.Unlock()
-
-	if h.typ == msgRlerror {
-		if err := rr.decode(new(rlerror), h); err != nil {
-			return err
-		}
-	} else if err := rr.decode(new(rflush), h); err != nil {
-		return err
-	}
 	if !answered && cl.late != nil {
 		cl.late(0)
 	}
 	return nil
 }
 
-// receive reads the body of a reply to cl into where it belongs. An error is final for the connection.
-func (rr *replyReader) receive(h header, cl *call) error {
-	if h.typ == msgRlerror {
+// receive takes a reply to cl to where it belongs. An error is final for the connection.
+func (rr *replyReader) receive(h header, body []byte, cl *call) error {
+	switch h.typ {
+	case msgRlerror:
 		var m rlerror
-		if err := rr.decode(&m, h); err != nil {
+		if err := rr.decode(&m, h, body); err != nil {
 			return err
 		}
 		if cl.err = linux.Errno(m.errno); m.errno == 0 {
 			cl.err = linux.EIO
 		}
 		return nil
-	}
-	switch h.typ {
 	case msgRread:
-		return rr.receiveData(h, cl, nil)
+		return rr.data(h, body, cl, 4, nil)
 	case msgRopenread:
-		return rr.receiveData(h, cl, cl.reply.(*ropenread))
+		return rr.data(h, body, cl, 22, cl.reply.(*ropenread))
 	}
-	return rr.decode(cl.reply, h)
+	return rr.decode(cl.reply, h, body)
 }
 
-// receiveData reads Rread, or Ropenread if m is not nil, with the data going to where the caller wants it. What the caller of an abandoned
-// call wanted is read and forgotten.
-func (rr *replyReader) receiveData(h header, cl *call, m *ropenread) error {
-	fixed := 4
-	if m != nil {
-		fixed = 22
+// data takes Rread, or Ropenread if m is not nil, with the data going to where the caller wants it. What the caller of an abandoned call
+// wanted is forgotten. Before the data there are fixed bytes, the last of which count it.
+func (rr *replyReader) data(h header, body []byte, cl *call, fixed int, m *ropenread) error {
+	head := body
+	if body == nil {
+		var err error
+		if head, err = rr.r.Peek(fixed); err != nil {
+			return unexpected(err)
+		}
 	}
-	p, err := rr.r.Peek(min(fixed, h.size-headerLen))
+	if len(head) < fixed {
+		return fmt.Errorf("%w: %s of %d bytes", errFrame, typeName(h.typ), h.size)
+	}
+	n := h.size - headerLen - fixed
+	if count := binary.LittleEndian.Uint32(head[fixed-4:]); int64(count) != int64(n) {
+		return fmt.Errorf("%w: %s of %d bytes has %d bytes of data", errFrame, typeName(h.typ), h.size, count)
+	}
+	if m != nil {
+		b := buffer{b: head}
+		m.qid, m.iounit, m.eof = b.getQID(), b.get32(), b.get8()
+	}
+	wanted := cl.dst != nil
+	if wanted && n > len(cl.dst) {
+		return fmt.Errorf("%w: %s of %d bytes where %d were wanted", errFrame, typeName(h.typ), n, len(cl.dst))
+	}
+	var err error
+	switch {
+	case body != nil:
+		copy(cl.dst, body[fixed:])
+	case wanted:
+		rr.r.Discard(fixed)
+		_, err = io.ReadFull(rr.r, cl.dst[:n])
+	default:
+		_, err = rr.r.Discard(fixed + n)
+	}
 	if err != nil {
 		return unexpected(err)
 	}
-	if len(p) < fixed {
-		return fmt.Errorf("%w: %s of %d bytes", errFrame, typeName(h.typ), h.size)
-	}
-	n := int64(binary.LittleEndian.Uint32(p[fixed-4:]))
-	if n != int64(h.size-headerLen-fixed) {
-		return fmt.Errorf("%w: %s of %d bytes has %d bytes of data", errFrame, typeName(h.typ), h.size, n)
-	}
-	if m != nil {
-		b := buffer{b: p}
-		m.qid, m.iounit, m.eof = b.getQID(), b.get32(), b.get8()
-	}
-	rr.r.Discard(fixed)
-	if cl.dst == nil {
-		_, err = rr.r.Discard(int(n))
-		return unexpected(err)
-	}
-	if n > int64(len(cl.dst)) {
-		return fmt.Errorf("%w: %s of %d bytes where %d were wanted", errFrame, typeName(h.typ), n, len(cl.dst))
-	}
-	cl.n = int(n)
-	if _, err = io.ReadFull(rr.r, cl.dst[:n]); err != nil {
-		return unexpected(err)
+	if wanted {
+		cl.n = n
 	}
 	if rr.c.trace != nil {
 		if m == nil {
-			rr.c.traceMessage(h.tag, &rread{data: cl.dst[:n]})
+			rr.c.traceMessage(h.tag, &rread{data: make([]byte, n)})
 		} else {
-			m.data = cl.dst[:n]
-			rr.c.traceMessage(h.tag, m)
+			rr.c.traceMessage(h.tag, &ropenread{m.qid, m.iounit, m.eof, make([]byte, n)})
 		}
 	}
 	return nil
 }
 
-// decode reads the rest of a frame into m. Data in m is good until the next frame only.
-func (rr *replyReader) decode(m message, h header) error {
-	n := h.size - headerLen
-	var body []byte
-	var err error
-	if n <= rr.r.Size() {
-		body, err = rr.r.Peek(n)
-		defer rr.r.Discard(n)
-	} else {
-		if cap(rr.body) < n {
-			rr.body = make([]byte, rr.c.msize)
-		}
-		body = rr.body[:n]
-		_, err = io.ReadFull(rr.r, body)
-	}
-	if err != nil {
-		return unexpected(err)
-	}
+// decode takes a frame apart. Data in m is good until the next frame only.
+func (rr *replyReader) decode(m message, h header, body []byte) error {
 	if err := decodeBody(m, body, rr.c.dialect); err != nil {
 		return err
 	}
