@@ -26,7 +26,11 @@ const (
 type listing struct {
 	at      time.Time
 	entries []ninep.DirentAttr
-	byName  map[string]*ninep.DirentAttr
+	index   map[string]int // of a name in entries
+
+	once   sync.Once
+	own    []string // the names in that order
+	sorted []string // and by the alphabet
 }
 
 // dirHandle is an open directory. The kernel's offsets are counts of entries, with "." and ".." before the others: the far side's own
@@ -52,6 +56,17 @@ type dirHandle struct {
 
 func (r *request) opendir(n *node) error {
 	h := &dirHandle{node: n}
+	r.s.expectDirs(n)
+	n.mu.Lock()
+	reading := n.reading
+	n.mu.Unlock()
+	if reading != nil {
+		select {
+		case <-reading:
+		case <-r.ctx.Done():
+			return r.ctx.Err()
+		}
+	}
 	n.mu.Lock()
 	if n.list != nil && left(n.list.at.Add(lifetime)) > 0 {
 		h.list = n.list
@@ -110,7 +125,10 @@ func (n *node) listed(name string) (e *ninep.DirentAttr, at time.Time, known boo
 	if n.list == nil || left(n.list.at.Add(lifetime)) == 0 {
 		return nil, time.Time{}, false
 	}
-	return n.list.byName[name], n.list.at, true
+	if i, ok := n.list.index[name]; ok {
+		e = &n.list.entries[i]
+	}
+	return e, n.list.at, true
 }
 
 // fresh reports whether an entry that was read at some time tells the file's attributes as they are now, and with how many local changes.
@@ -276,9 +294,9 @@ func (r *request) nextBlock(h *dirHandle) error {
 
 // remember keeps what h has read, all of the directory.
 func (n *node) remember(h *dirHandle) {
-	l := &listing{at: h.at, entries: h.all, byName: make(map[string]*ninep.DirentAttr, len(h.all))}
+	l := &listing{at: h.at, entries: h.all, index: make(map[string]int, len(h.all))}
 	for i := range l.entries {
-		l.byName[l.entries[i].Name] = &l.entries[i]
+		l.index[l.entries[i].Name] = i
 	}
 	n.mu.Lock()
 	if n.local == h.was {

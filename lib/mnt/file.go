@@ -123,23 +123,72 @@ var closed = func() chan struct{} {
 
 // reach walks to n with a new fid and runs op, an open, on it.
 func (s *server) reach(ctx context.Context, n *node, op func(p9.File) error) (*fid, error) {
-	var file p9.File
-	err := s.on(ctx, n, func(f p9.File) error {
-		_, c, err := f.Walk(nil)
-		if err != nil {
-			return err
+	f, parent, name := s.takeFid(n)
+	if f != nil {
+		err := op(f.file)
+		if err == nil {
+			return f, nil
 		}
-		if err := op(c); err != nil {
-			s.clunk(c)
-			return err
+		s.giveFid(n, f)
+		if !stale(err) {
+			return nil, err
 		}
-		file = c
-		return nil
-	})
+	}
+	if parent == nil {
+		return s.clone(ctx, n, op)
+	}
+	c, err := s.walk(ctx, n, parent, name)
 	if err != nil {
 		return nil, err
 	}
-	return &fid{file, 1}, nil
+	if err := op(c); err != nil {
+		s.clunk(c)
+		return nil, err
+	}
+	return &fid{c, 1}, nil
+}
+
+// takeFid gives the fid of a file whose name has just been looked up, to be opened as it is: that saves the walk to another, and a node can
+// do without. It is nil if there is none, somebody uses it, or the name may have moved on; then there is the way to a new one.
+func (s *server) takeFid(n *node) (f *fid, parent *node, name string) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	s.refs.Lock()
+	defer s.refs.Unlock()
+	if n.fid != nil && n.fid.refs == 1 && n.typ != unix.S_IFDIR && left(n.walked.Add(lifetime)) > 0 {
+		f, n.fid = n.fid, nil
+	}
+	return f, n.parent, n.name
+}
+
+// giveFid gives it back.
+func (s *server) giveFid(n *node, f *fid) {
+	n.mu.Lock()
+	if n.fid == nil && !n.gone {
+		n.fid, f = f, nil
+	}
+	n.mu.Unlock()
+	if f != nil {
+		s.drop(f)
+	}
+}
+
+// clone opens a file that has no name, the root.
+func (s *server) clone(ctx context.Context, n *node, op func(p9.File) error) (*fid, error) {
+	f, _, err := s.hold(ctx, n)
+	if err != nil {
+		return nil, err
+	}
+	defer s.drop(f)
+	_, c, err := f.with(ctx).Walk(nil)
+	if err != nil {
+		return nil, err
+	}
+	if err := op(c); err != nil {
+		s.clunk(c)
+		return nil, err
+	}
+	return &fid{c, 1}, nil
 }
 
 // opened enters h and answers how it is to be used. The qid of the open tells whether what is known of the file still holds; it is what

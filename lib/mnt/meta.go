@@ -32,6 +32,9 @@ func (r *request) lookup(dir *node) error {
 			return nil
 		}
 	}
+	if r.foreseen(dir, name) {
+		return nil
+	}
 	_, err := r.find(dir, name)
 	if errors.Is(err, linux.ENOENT) {
 		r.absent(dir)
@@ -42,45 +45,66 @@ func (r *request) lookup(dir *node) error {
 
 // find walks to name in dir and answers with what is there.
 func (r *request) find(dir *node, name string) (*node, error) {
-	s := r.s
-	d, _, err := s.hold(r.ctx, dir)
+	f, err := r.s.look(r.ctx, dir, name)
 	if err != nil {
 		return nil, err
+	}
+	return r.found(dir, name, f), nil
+}
+
+// finding is what a walk to a name found.
+type finding struct {
+	file  p9.File
+	qid   p9.QID
+	attr  p9.Attr
+	at    time.Time
+	node  *node  // the name's when it was looked for, or nil
+	local uint64 // changes of that one
+}
+
+// look walks to name in dir.
+func (s *server) look(ctx context.Context, dir *node, name string) (f finding, err error) {
+	d, _, err := s.hold(ctx, dir)
+	if err != nil {
+		return f, err
 	}
 	defer s.drop(d)
-	at := time.Now()
-	local := uint64(0)
-	was := dir.kid(name)
-	if was != nil {
-		local = was.localNow()
+	f.at = time.Now()
+	if f.node = dir.kid(name); f.node != nil {
+		f.local = f.node.localNow()
 	}
-	f := d.with(r.ctx)
-	qids, file, _, a, err := f.WalkGetAttr([]string{name})
-	var qid p9.QID
-	switch {
-	case errors.Is(err, linux.ENOSYS):
-		if qids, file, err = f.Walk([]string{name}); err == nil {
-			if qid, _, a, err = view(file, r.ctx).GetAttr(attrMask); err != nil {
-				s.clunk(file)
+	var qids []p9.QID
+	v := d.with(ctx)
+	qids, f.file, _, f.attr, err = v.WalkGetAttr([]string{name})
+	if errors.Is(err, linux.ENOSYS) {
+		if qids, f.file, err = v.Walk([]string{name}); err == nil {
+			if f.qid, _, f.attr, err = view(f.file, ctx).GetAttr(attrMask); err != nil {
+				s.clunk(f.file)
 			}
 		}
-	case err == nil && len(qids) == 1:
-		qid = qids[0]
+	} else if err == nil && len(qids) == 1 {
+		f.qid = qids[0]
 	}
 	if err != nil {
-		return nil, err
+		return f, err
 	}
-	if len(qids) != 1 || !validAttr(&a) {
-		s.clunk(file)
-		return nil, linux.EIO
+	if len(qids) != 1 || !validAttr(&f.attr) {
+		s.clunk(f.file)
+		return f, linux.EIO
 	}
-	n := s.enter(dir, name, qid, &a, file)
-	if n != was {
+	return f, nil
+}
+
+// found answers with what was found.
+func (r *request) found(dir *node, name string, f finding) *node {
+	n := r.s.enter(dir, name, f.qid, &f.attr, f.file)
+	local := f.local
+	if n != f.node {
 		local = 0
 	}
-	n.learn(qid, &a, local, at)
-	r.entry(n, &a)
-	return n, nil
+	n.learn(f.qid, &f.attr, local, f.at)
+	r.entry(n, &f.attr)
+	return n
 }
 
 // absent answers that a name is not there.
@@ -137,25 +161,23 @@ func (s *server) attributes(r *request, n *node, h *handle) (p9.Attr, time.Durat
 	return a, valid, nil
 }
 
-// onOpen runs op on the open file h, or if that is nil on n: on its fid, or where its name is gone on any that is open.
+// onOpen runs op on the open file h, or if that is nil on n: on its fid, or where there is none on one that is open.
 func (s *server) onOpen(ctx context.Context, n *node, h *handle, op func(p9.File) error) error {
 	if h != nil {
 		return op(h.fid.with(ctx))
 	}
-	err := s.on(ctx, n, op)
-	if !stale(err) {
-		return err
-	}
 	n.mu.Lock()
 	var f *fid
-	for o := range n.handles {
-		f = o.fid
-		s.keep(f)
-		break
+	if n.fid == nil {
+		for o := range n.handles {
+			f = o.fid
+			s.keep(f)
+			break
+		}
 	}
 	n.mu.Unlock()
 	if f == nil {
-		return err
+		return s.on(ctx, n, op)
 	}
 	defer s.drop(f)
 	return op(f.with(ctx))

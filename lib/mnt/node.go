@@ -39,8 +39,9 @@ type node struct {
 	lookups uint64 // under server.nodes
 
 	mu       sync.Mutex
-	fid      *fid // unopened; nil until wanted
-	gone     bool // forgotten: fid is not kept
+	fid      *fid      // unopened; nil until wanted
+	walked   time.Time // when fid was walked to
+	gone     bool      // forgotten: fid is not kept
 	parent   *node
 	name     string
 	kids     map[string]*node // of a directory, by the names they had when last seen; some may be gone
@@ -54,7 +55,9 @@ type node struct {
 	pages    stamp     // what the kernel's pages of the file were read from
 	target   string    // of a symbolic link
 	targeted time.Time // until when target holds
-	list     *listing  // of a directory
+	list     *listing  // of a directory, however old
+	seeing   foresight
+	reading  chan struct{} // the directory is being read ahead; closed when it is
 	writes   writes
 	locks    map[uint64]uint32 // lock owners and the process that locked first
 }
@@ -129,7 +132,7 @@ func (s *server) hold(ctx context.Context, n *node) (f *fid, fresh bool, err err
 	n.mu.Lock()
 	if !n.gone && n.fid == nil {
 		s.keep(f)
-		n.fid = f
+		n.fid, n.walked = f, time.Now()
 	}
 	n.mu.Unlock()
 	return f, true, nil
@@ -245,7 +248,7 @@ func (s *server) enter(dir *node, name string, qid p9.QID, a *p9.Attr, file p9.F
 	}
 	n.mu.Lock()
 	if f != nil && n.id != rootID {
-		old, n.fid = n.fid, f
+		old, n.fid, n.walked = n.fid, f, time.Now()
 	} else if f != nil {
 		old = f
 	}
@@ -290,6 +293,12 @@ func (n *node) up() *node {
 	return n.parent
 }
 
+func (n *node) placeName() string {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	return n.name
+}
+
 // unlist takes name from a directory's kids, if it is n that has it.
 func (n *node) unlist(name string, kid *node) {
 	n.mu.Lock()
@@ -329,6 +338,7 @@ func (s *server) forget(id, count uint64) {
 	f, parent, name := n.fid, n.parent, n.name
 	n.fid, n.gone, n.list = nil, true, nil
 	n.mu.Unlock()
+	s.unsee(n)
 	if parent != nil {
 		parent.unlist(name, n)
 	}

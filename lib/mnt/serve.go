@@ -129,6 +129,7 @@ func (s *server) shut() {
 		}
 	}
 	for _, n := range s.nodes.byID {
+		s.unsee(n)
 		if n.fid != nil {
 			s.drop(n.fid)
 		}
