@@ -1,0 +1,201 @@
+//go:build linux
+
+package session
+
+import (
+	"fmt"
+	"os"
+	"path"
+	"strings"
+
+	"golang.org/x/sys/unix"
+)
+
+// maxLinks is how many symbolic links may stand in the way of a missing mount point.
+const maxLinks = 40
+
+// point returns the place at the absolute path p, to be mounted on: a directory if dir is set, a file if not. What is missing of it is made, in
+// the session's own file systems alone. The place is looked up as the user, made as the helper.
+func (r *root) point(u *user, p string, dir bool) (int, error) {
+	for range maxLinks {
+		fd := -1
+		err := u.as(func() (err error) { fd, err = lookup(unix.AT_FDCWD, p, 0, 0); return err })
+		if err == nil {
+			is, err := isDir(fd)
+			if err == nil && is != dir {
+				err = unix.ENOTDIR
+				if is {
+					err = unix.EISDIR
+				}
+			}
+			if err != nil {
+				unix.Close(fd)
+				return -1, err
+			}
+			return fd, nil
+		}
+		if err != unix.ENOENT {
+			return -1, err
+		}
+		if p, err = r.make(u, p, dir); err != nil {
+			return -1, err
+		}
+	}
+	return -1, unix.ELOOP
+}
+
+// make makes what is missing of p. It returns the path to look up next, which is another one where a symbolic link leads nowhere.
+func (r *root) make(u *user, p string, dir bool) (string, error) {
+	parent, rest := "/", strings.TrimPrefix(path.Clean(p), "/")
+	fd := -1
+	for {
+		name, more, _ := strings.Cut(rest, "/")
+		next := -1
+		err := u.as(func() (err error) { next, err = lookup(unix.AT_FDCWD, path.Join(parent, name), 0, 0); return err })
+		if err == unix.ENOENT {
+			break
+		}
+		if err != nil {
+			return "", err
+		}
+		unix.Close(next)
+		if more == "" {
+			return p, nil
+		}
+		parent, rest = path.Join(parent, name), more
+	}
+	name, more, _ := strings.Cut(rest, "/")
+	err := u.as(func() (err error) { fd, err = lookup(unix.AT_FDCWD, parent, unix.O_DIRECTORY, 0); return err })
+	if err != nil {
+		return "", err
+	}
+	defer func() { unix.Close(fd) }()
+	if target, err := readlink(fd, name); err == nil {
+		if !path.IsAbs(target) {
+			target = path.Join(parent, target)
+		}
+		return path.Join(target, more), nil
+	}
+	var st unix.Stat_t
+	if err := unix.Fstat(fd, &st); err != nil {
+		return "", err
+	}
+	if !r.ours[st.Dev] {
+		if err := r.mirror(fd, parent, &st); err != nil {
+			return "", err
+		}
+		unix.Close(fd)
+		if fd, err = lookup(unix.AT_FDCWD, parent, unix.O_DIRECTORY, 0); err != nil {
+			return "", err
+		}
+	}
+	if more != "" || dir {
+		err = unix.Mkdirat(fd, name, 0o755)
+	} else {
+		err = touch(fd, name)
+	}
+	return p, err
+}
+
+// mirror covers the directory fd, found at p, with a tmpfs that has the same entries.
+func (r *root) mirror(fd int, p string, st *unix.Stat_t) error {
+	var top unix.Stat_t
+	if err := unix.Stat("/", &top); err != nil {
+		return err
+	}
+	if st.Dev == top.Dev && st.Ino == top.Ino {
+		return r.replace(true)
+	}
+	fresh, err := r.tmpfs(st.Mode, st.Uid, st.Gid)
+	if err != nil {
+		return fmt.Errorf("%s: %w", p, err)
+	}
+	defer unix.Close(fresh)
+	if err := attach(fresh, fd, ""); err != nil {
+		return fmt.Errorf("%s: %w", p, err)
+	}
+	if err := fill(fresh, fd, p, func(string) bool { return true }); err != nil {
+		if unix.Fchdir(fresh) == nil {
+			unix.Unmount(".", unix.MNT_DETACH)
+			unix.Chdir("/")
+		}
+		return err
+	}
+	return nil
+}
+
+// fill gives the directory to the entries of the directory from, found at p, those that want says: symbolic links as they are, all else
+// bound. An entry that cannot be looked at, because it has gone or is the mount of a file system that is dead, is left out.
+func fill(to, from int, p string, want func(name string) bool) error {
+	names, err := list(from)
+	if err != nil {
+		return fmt.Errorf("%s: %w", p, err)
+	}
+	for _, name := range names {
+		if !want(name) {
+			continue
+		}
+		var st unix.Stat_t
+		if err := unix.Fstatat(from, name, &st, unix.AT_SYMLINK_NOFOLLOW); err != nil {
+			continue
+		}
+		if err := copyEntry(to, from, name, st.Mode); err != nil && err != unix.ENOENT {
+			return fmt.Errorf("%s: %w", path.Join(p, name), err)
+		}
+	}
+	return nil
+}
+
+func copyEntry(to, from int, name string, mode uint32) error {
+	switch mode & unix.S_IFMT {
+	case unix.S_IFLNK:
+		target, err := readlink(from, name)
+		if err == nil {
+			err = unix.Symlinkat(target, to, name)
+		}
+		return err
+	case unix.S_IFDIR:
+		if err := unix.Mkdirat(to, name, 0o755); err != nil {
+			return err
+		}
+	default:
+		if err := touch(to, name); err != nil {
+			return err
+		}
+	}
+	tree, err := cloneTree(from, name)
+	if err != nil {
+		return err
+	}
+	defer unix.Close(tree)
+	return attach(tree, to, name)
+}
+
+// list returns the names in the directory dir, opened O_PATH.
+func list(dir int) ([]string, error) {
+	fd, err := unix.Openat(dir, ".", unix.O_RDONLY|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
+	if err != nil {
+		return nil, err
+	}
+	f := os.NewFile(uintptr(fd), ".")
+	defer f.Close()
+	names, err := f.Readdirnames(-1)
+	return names, reason(err)
+}
+
+func touch(dir int, name string) error {
+	fd, err := unix.Openat(dir, name, unix.O_CREAT|unix.O_EXCL|unix.O_WRONLY|unix.O_CLOEXEC, 0o644)
+	if err != nil {
+		return err
+	}
+	return unix.Close(fd)
+}
+
+func readlink(dir int, name string) (string, error) {
+	b := make([]byte, unix.PathMax)
+	n, err := unix.Readlinkat(dir, name, b)
+	if err != nil {
+		return "", err
+	}
+	return string(b[:n]), nil
+}

@@ -1,0 +1,152 @@
+//go:build linux
+
+package session
+
+import (
+	"bytes"
+	"io"
+	"os"
+	"strconv"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// reaper waits for the command and for all that it leaves behind.
+type reaper struct {
+	pid    int // the command's
+	pidfd  int // the same, safe against being given away anew
+	proc   int // the server's /proc
+	began  time.Time
+	reaped chan struct{} // has a token when a process has ended since one was taken
+	none   chan struct{} // closed once there is no process left
+}
+
+func newReaper(proc, pid, pidfd int, began time.Time) *reaper {
+	return &reaper{pid: pid, pidfd: pidfd, proc: proc, began: began, reaped: make(chan struct{}, 1), none: make(chan struct{})}
+}
+
+// run reaps until no process is left. It tells what becomes of the command.
+func (r *reaper) run(tell func(*message)) {
+	defer close(r.none)
+	for {
+		var ws unix.WaitStatus
+		var ru unix.Rusage
+		pid, err := unix.Wait4(-1, &ws, unix.WUNTRACED|unix.WCONTINUED, &ru)
+		if err == unix.EINTR {
+			continue
+		}
+		if err != nil {
+			return // ECHILD: whoever is born has its parent among those that have ended
+		}
+		switch ours := pid == r.pid; {
+		case ws.Stopped():
+			if ours {
+				tell(&message{Kind: kindStopped})
+			}
+			continue
+		case ws.Continued():
+			if ours {
+				tell(&message{Kind: kindRunning})
+			}
+			continue
+		case ours:
+			e := &exit{User: duration(ru.Utime), Sys: duration(ru.Stime), Since: time.Since(r.began)}
+			if ws.Signaled() {
+				e.Signal = int(ws.Signal())
+			} else {
+				e.Code = ws.ExitStatus()
+			}
+			tell(&message{Kind: kindExit, Exit: e})
+		}
+		select {
+		case r.reaped <- struct{}{}:
+		default:
+		}
+	}
+}
+
+func duration(t unix.Timeval) time.Duration { return time.Duration(t.Nano()) }
+
+// signal sends a signal to the command alone.
+func (r *reaper) signal(sig unix.Signal) { unix.PidfdSendSignal(r.pidfd, sig, nil, 0) }
+
+// signalAll sends a signal to every process of the session.
+func (r *reaper) signalAll(sig unix.Signal) {
+	self := os.Getpid()
+	for _, p := range descendants(r.proc, self) {
+		// A directory of /proc stands for its process: what is done to one is never done to another that has got its number.
+		fd, err := unix.Openat(r.proc, strconv.Itoa(p.pid), unix.O_RDONLY|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
+		if err != nil {
+			continue
+		}
+		if parent, ok := parentOf(fd, "stat"); ok && (parent == p.parent || parent == self) {
+			unix.PidfdSendSignal(fd, sig, nil, 0)
+		}
+		unix.Close(fd)
+	}
+}
+
+// killAll ends every process and waits until they have been reaped. A process that was born out of sight shows itself when its parent is
+// reaped, at the latest.
+func (r *reaper) killAll() {
+	for {
+		select {
+		case <-r.none:
+			return
+		default:
+		}
+		r.signalAll(unix.SIGKILL)
+		select {
+		case <-r.none:
+			return
+		case <-r.reaped:
+		}
+	}
+}
+
+// process is a process and its parent, as they were a moment ago.
+type process struct{ pid, parent int }
+
+// descendants lists the processes below pid, parents first.
+func descendants(proc, pid int) (found []process) {
+	names, err := list(proc)
+	if err != nil {
+		return nil
+	}
+	children := map[int][]process{}
+	for _, name := range names {
+		pid, err := strconv.Atoi(name)
+		if err != nil {
+			continue
+		}
+		if parent, ok := parentOf(proc, name+"/stat"); ok {
+			children[parent] = append(children[parent], process{pid, parent})
+		}
+	}
+	found = children[pid]
+	for i := 0; i < len(found); i++ {
+		found = append(found, children[found[i].pid]...)
+	}
+	return found
+}
+
+// parentOf reads the parent's number from a process's stat file, where it is the second word after the name in parentheses.
+func parentOf(dir int, stat string) (int, bool) {
+	fd, err := unix.Openat(dir, stat, unix.O_RDONLY|unix.O_CLOEXEC, 0)
+	if err != nil {
+		return 0, false
+	}
+	f := os.NewFile(uintptr(fd), stat)
+	defer f.Close()
+	b, err := io.ReadAll(f)
+	if err != nil {
+		return 0, false
+	}
+	words := bytes.Fields(b[bytes.LastIndexByte(b, ')')+1:])
+	if len(words) < 2 {
+		return 0, false
+	}
+	pid, err := strconv.Atoi(string(words[1]))
+	return pid, err == nil
+}

@@ -1,0 +1,276 @@
+//go:build linux
+
+package session
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+	"slices"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	"cpu/ctlfs"
+	"cpu/exportfs"
+	"cpu/lib/ninep"
+
+	"golang.org/x/sys/unix"
+)
+
+func TestMain(m *testing.M) {
+	Main()
+	os.Exit(m.Run())
+}
+
+// long bounds what should take no time at all.
+const long = 2 * time.Minute
+
+func within2(t *testing.T) context.Context {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(context.Background(), long)
+	t.Cleanup(cancel)
+	return ctx
+}
+
+// ordinary is who a test is when it is not root.
+const ordinary = 65534
+
+// self is the user that the tests' sessions are for: who runs the test.
+func self() ctlfs.User {
+	return ctlfs.User{Name: "tester", UID: uint32(os.Getuid()), GID: uint32(os.Getgid()), Home: "/", Shell: "/bin/sh", Root: os.Getuid() == 0}
+}
+
+func nobody() ctlfs.User {
+	return ctlfs.User{Name: "nobody", UID: ordinary, GID: ordinary, Groups: []uint32{ordinary}, Home: "/", Shell: "/bin/sh"}
+}
+
+// newTable makes a table whose end, with nothing left of it, is part of the test.
+func newTable(t *testing.T, c Config) *Table {
+	t.Helper()
+	if c.Log == nil {
+		c.Log = slog.New(slog.NewTextHandler(testWriter{t}, nil))
+	}
+	before := here(t)
+	table := NewTable(c)
+	t.Cleanup(func() {
+		table.Close()
+		before.check(t)
+	})
+	return table
+}
+
+type testWriter struct{ t *testing.T }
+
+func (w testWriter) Write(p []byte) (int, error) {
+	w.t.Logf("%s", p)
+	return len(p), nil
+}
+
+// remains is what a session could leave behind in this process.
+type remains struct {
+	fds, children int
+	mounts        string
+	goroutines    int
+}
+
+func here(t *testing.T) remains {
+	t.Helper()
+	fds, err := os.ReadDir("/proc/self/fd")
+	if err != nil {
+		t.Fatal(err)
+	}
+	mounts, err := os.ReadFile("/proc/self/mounts")
+	if err != nil {
+		t.Fatal(err)
+	}
+	proc, err := unix.Open("/proc", unix.O_PATH|unix.O_CLOEXEC, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer unix.Close(proc)
+	return remains{len(fds), len(descendants(proc, os.Getpid())), string(mounts), runtime.NumGoroutine()}
+}
+
+// check waits until there is no more than before. What ends on its own, such as a goroutine that has said its last word, is given time.
+func (before remains) check(t *testing.T) {
+	t.Helper()
+	deadline := time.Now().Add(long)
+	for {
+		now := here(t)
+		if now.fds <= before.fds && now.children <= before.children && now.goroutines <= before.goroutines && now.mounts == before.mounts {
+			return
+		}
+		if time.Now().After(deadline) {
+			stacks := make([]byte, 1<<20)
+			t.Errorf("left behind: before %+v, now %+v\n%s", before, now, stacks[:runtime.Stack(stacks, true)])
+			return
+		}
+		time.Sleep(10 * time.Millisecond)
+	}
+}
+
+// newSessionOf makes a session with a namespace file.
+func newSessionOf(t *testing.T, table *Table, u ctlfs.User, ns string, args ...string) *Session {
+	t.Helper()
+	made, err := table.New(u)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := made.(*Session)
+	s.Hold()
+	t.Cleanup(s.Release)
+	if err := s.SetArgs(args); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.SetNamespace(ns); err != nil {
+		t.Fatal(err)
+	}
+	return s
+}
+
+// start starts the command, which must work.
+func (s *Session) mustStart(t *testing.T) {
+	t.Helper()
+	if err := s.Ctl(within2(t), []string{"start"}); err != nil {
+		t.Fatalf("start: %v", err)
+	}
+}
+
+// output is all that the command writes, and how it ends.
+func (s *Session) output(t *testing.T) (stdout, stderr string, st ctlfs.Status) {
+	t.Helper()
+	ctx := within2(t)
+	var wg sync.WaitGroup
+	read := func(to *string, from func(context.Context, []byte) (int, error)) {
+		wg.Go(func() {
+			b, err := io.ReadAll(readerFunc(func(p []byte) (int, error) { return from(ctx, p) }))
+			if err != nil {
+				t.Error(err)
+			}
+			*to = string(b)
+		})
+	}
+	read(&stdout, s.ReadStdout)
+	read(&stderr, s.ReadStderr)
+	wg.Wait()
+	st, err := s.Wait(ctx)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return stdout, stderr, st
+}
+
+type readerFunc func([]byte) (int, error)
+
+func (f readerFunc) Read(p []byte) (int, error) { return f(p) }
+
+// run runs a command that has to succeed, without input, and gives its output.
+func run(t *testing.T, table *Table, u ctlfs.User, ns string, args ...string) string {
+	t.Helper()
+	s := newSessionOf(t, table, u, ns, args...)
+	s.mustStart(t)
+	s.CloseStdin()
+	stdout, stderr, st := s.output(t)
+	if st.Code != 0 || stderr != "" {
+		t.Errorf("%q: %+v, %q", args, st, stderr)
+	}
+	return stdout
+}
+
+// post serves a directory of this machine to the session as /srv/name, as a terminal would.
+func post(t *testing.T, table *Table, s *Session, name, dir string) {
+	t.Helper()
+	fs, err := exportfs.New(exportfs.Options{Root: dir})
+	if err != nil {
+		t.Fatal(err)
+	}
+	near, far := net.Pipe()
+	p, err := table.Announce(s.owner, s.number, name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	var wg sync.WaitGroup
+	wg.Go(func() { (&ninep.Server{Attacher: fs}).Serve(ctx, far) })
+	wg.Go(func() { p.Serve(ctx, near) })
+	t.Cleanup(func() {
+		cancel()
+		wg.Wait()
+		fs.Close()
+	})
+}
+
+// needsFUSE skips where services cannot be mounted.
+func needsFUSE(t *testing.T) {
+	t.Helper()
+	f, err := os.OpenFile("/dev/fuse", os.O_RDWR, 0)
+	if err != nil {
+		t.Skipf("no FUSE for this user: %v", err)
+	}
+	f.Close()
+}
+
+// needsRoot skips where the test is about what root's daemon does.
+func needsRoot(t *testing.T) {
+	t.Helper()
+	if os.Getuid() != 0 {
+		t.Skip("only root's daemon becomes another user: run this test as root")
+	}
+}
+
+func write(t *testing.T, path, data string) {
+	t.Helper()
+	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(path, []byte(data), 0o644); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// tempDir is a directory that every user may go to.
+func tempDir(t *testing.T) string {
+	t.Helper()
+	dir := t.TempDir()
+	for d := dir; strings.HasPrefix(d, os.TempDir()+"/"); d = filepath.Dir(d) {
+		if err := os.Chmod(d, 0o755); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return dir
+}
+
+// asOrdinary runs tests of this package once more, as an ordinary user.
+func asOrdinary(t *testing.T, tests ...string) {
+	t.Helper()
+	needsRoot(t)
+	dir := tempDir(t)
+	if err := os.Chown(dir, ordinary, ordinary); err != nil {
+		t.Fatal(err)
+	}
+	c := exec.Command("/proc/self/exe", "-test.v", "-test.run=^("+strings.Join(tests, "|")+")$")
+	c.Env = append(slices.Clone(os.Environ()), "TMPDIR="+dir)
+	c.Dir = dir
+	c.SysProcAttr = &syscall.SysProcAttr{
+		Credential: &syscall.Credential{Uid: ordinary, Gid: ordinary, Groups: []uint32{}},
+		Pdeathsig:  syscall.SIGKILL,
+	}
+	out, err := c.CombinedOutput()
+	if err != nil {
+		t.Errorf("%v\n%s", err, out)
+	}
+	for _, name := range tests {
+		if !strings.Contains(string(out), fmt.Sprintf("--- PASS: %s ", name)) {
+			t.Errorf("%s did not pass\n%s", name, out)
+		}
+	}
+}

@@ -1,0 +1,199 @@
+//go:build linux
+
+package session
+
+import (
+	"context"
+	"io"
+	"net"
+	"os"
+	"strings"
+
+	"cpu/ctlfs"
+	"cpu/lib/ninep"
+
+	"github.com/hugelgupf/p9/linux"
+	"github.com/hugelgupf/p9/p9"
+)
+
+// maxServiceName keeps a socket's address short, and a name a name.
+const maxServiceName = 64
+
+// service is a tree under a name in a session's /srv.
+type service struct {
+	name     string
+	ready    chan struct{} // closed when attacher, or err, is set
+	attacher p9.Attacher
+	err      error
+	listener net.Listener // the socket in the session, once there is one; under the session's mu
+	told     bool         // the helper knows of it; under the session's mu
+	gone     bool         // no longer posted; under the session's mu
+}
+
+// attach attaches to the tree aname, as the session's user.
+func (s *service) attach(ctx context.Context, u ctlfs.User, aname string) (p9.File, error) {
+	select {
+	case <-s.ready:
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
+	if s.err != nil {
+		return nil, s.err
+	}
+	return attachAs(ctx, s.attacher, u, aname)
+}
+
+// attachAs attaches as u, to the tree aname.
+func attachAs(ctx context.Context, a p9.Attacher, u ctlfs.User, aname string) (p9.File, error) {
+	if n, ok := a.(ninep.NamedAttacher); ok {
+		return n.AttachAs(ctx, ninep.Attach{Uname: u.Name, UID: p9.UID(u.UID), Aname: aname})
+	}
+	if aname != "" {
+		return nil, linux.ENOENT
+	}
+	return a.Attach()
+}
+
+// AttachAs makes the service a tree that can be served while its own stream is not there yet.
+func (s *service) AttachAs(ctx context.Context, a ninep.Attach) (p9.File, error) {
+	return s.attach(ctx, ctlfs.User{Name: a.Uname, UID: uint32(a.UID)}, a.Aname)
+}
+
+// Attach is AttachAs by nobody, to the whole.
+func (s *service) Attach() (p9.File, error) {
+	return s.AttachAs(context.Background(), ninep.Attach{UID: p9.NoUID})
+}
+
+// Posting is a name taken in a session's /srv, and the stream to come.
+type Posting struct {
+	session *Session
+	service *service
+}
+
+// Announce takes the name in session n for a 9P stream: what mounts it waits until the stream is there. It fails with ENOENT where u sees no
+// such session, EEXIST where the name is taken, EINVAL where it is none. The caller calls either Serve or Drop.
+func (t *Table) Announce(u ctlfs.User, n int, name string) (*Posting, error) {
+	s, err := t.session(u, n)
+	if err != nil {
+		return nil, err
+	}
+	if name == "" || name == "." || name == ".." || len(name) > maxServiceName || strings.ContainsAny(name, "/\x00\n") {
+		return nil, invalid("%q: not a name for a service", name)
+	}
+	svc := &service{name: name, ready: make(chan struct{})}
+	if err := s.addService(svc); err != nil {
+		return nil, err
+	}
+	return &Posting{s, svc}, nil
+}
+
+// Post takes the name, as Announce does, and serves it, as Serve does. It owns conn.
+func (t *Table) Post(ctx context.Context, u ctlfs.User, n int, name string, conn io.ReadWriteCloser) error {
+	p, err := t.Announce(u, n, name)
+	if err != nil {
+		conn.Close()
+		return err
+	}
+	return p.Serve(ctx, conn)
+}
+
+// Serve gives the name its stream, at whose other end is a 9P server. It returns when the stream, the session or ctx ends, and the name is
+// free again: nil if the stream was good until then. It owns conn.
+func (p *Posting) Serve(ctx context.Context, conn io.ReadWriteCloser) error {
+	s, svc := p.session, p.service
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	defer context.AfterFunc(s.ctx, cancel)()
+	defer s.removeService(svc)
+	c, err := ninep.NewClient(ctx, conn, ninep.ClientConfig{Stats: &s.table.client})
+	if err != nil {
+		svc.fail(words(ninep.Errno(err), "/srv/%s: %v", svc.name, err))
+		return err
+	}
+	svc.attacher = c.Attacher()
+	close(svc.ready)
+	select {
+	case <-c.Done():
+		err = c.Err()
+	case <-ctx.Done():
+	}
+	c.Close()
+	return err
+}
+
+// Drop frees the name.
+func (p *Posting) Drop() {
+	p.service.fail(words(linux.ENOENT, "/srv/%s: the stream did not come", p.service.name))
+	p.session.removeService(p.service)
+}
+
+// fail ends the wait for a stream that does not come.
+func (s *service) fail(err error) {
+	s.err = err
+	close(s.ready)
+}
+
+// addService takes the name. In a session that runs already the helper makes the socket.
+func (s *Session) addService(svc *service) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.ctx.Err() != nil {
+		return linux.ENOENT
+	}
+	if s.services[svc.name] != nil {
+		return words(linux.EEXIST, "/srv/%s: posted already", svc.name)
+	}
+	s.services[svc.name] = svc
+	if s.wire != nil && (s.state == ctlfs.Running || s.state == ctlfs.Stopped) {
+		svc.told = true
+		return s.wire.put(&message{Kind: kindPost, Name: svc.name})
+	}
+	return nil
+}
+
+// removeService frees the name and takes the socket away. What is mounted from it fails by itself.
+func (s *Session) removeService(svc *service) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if svc.gone {
+		return
+	}
+	svc.gone = true
+	delete(s.services, svc.name)
+	if svc.listener != nil {
+		svc.listener.Close()
+	}
+	if s.wire != nil {
+		s.wire.put(&message{Kind: kindUnpost, Name: svc.name})
+	}
+}
+
+// listen serves a service on the socket that the helper made for it, to whoever in the session connects.
+func (s *Session) listen(name string, f *os.File) {
+	l, err := net.FileListener(f)
+	f.Close()
+	if err != nil {
+		s.table.log.Warn("post", "session", s.number, "service", name, "err", err)
+		return
+	}
+	s.mu.Lock()
+	svc := s.services[name]
+	if svc == nil || s.ctx.Err() != nil {
+		s.mu.Unlock()
+		l.Close()
+		return
+	}
+	svc.listener = l
+	s.mu.Unlock()
+	server := &ninep.Server{Attacher: svc, Log: s.table.log, Stats: &s.table.server}
+	s.work.Go(func() {
+		defer context.AfterFunc(s.ctx, func() { l.Close() })()
+		for {
+			c, err := l.Accept()
+			if err != nil {
+				return
+			}
+			s.work.Go(func() { server.Serve(s.ctx, c) })
+		}
+	})
+}

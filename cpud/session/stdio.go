@@ -1,0 +1,132 @@
+//go:build linux
+
+package session
+
+import (
+	"context"
+	"io"
+
+	"github.com/hugelgupf/p9/linux"
+	"golang.org/x/sys/unix"
+)
+
+// WriteStdin writes to the command's standard input, or types into its terminal. It waits for the command to begin, and to take it all. EPIPE when
+// nobody can read it any more.
+func (s *Session) WriteStdin(ctx context.Context, p []byte) (int, error) {
+	in, _, _, err := s.streams(ctx)
+	if err != nil {
+		return 0, err
+	}
+	if in == nil {
+		return 0, unix.EPIPE
+	}
+	return in.write(ctx, p)
+}
+
+// CloseStdin ends standard input. A terminal has no such end.
+func (s *Session) CloseStdin() error {
+	s.mu.Lock()
+	in := s.stdin
+	if s.term != nil || in == nil {
+		s.eof = true
+		s.mu.Unlock()
+		return nil
+	}
+	s.mu.Unlock()
+	in.closeWrite(s.ctx)
+	return nil
+}
+
+// ReadStdout reads what the command writes to standard output, or to its terminal.
+func (s *Session) ReadStdout(ctx context.Context, p []byte) (int, error) {
+	_, out, _, err := s.streams(ctx)
+	if err != nil {
+		return 0, err
+	}
+	if out == nil {
+		return 0, io.EOF
+	}
+	return out.read(ctx, p)
+}
+
+// ReadStderr reads what the command writes to standard error. With a terminal that is nothing, until the command ends.
+func (s *Session) ReadStderr(ctx context.Context, p []byte) (int, error) {
+	_, _, errs, err := s.streams(ctx)
+	if err != nil {
+		return 0, err
+	}
+	if errs != nil {
+		return errs.read(ctx, p)
+	}
+	if _, err := s.Wait(ctx); err != nil {
+		return 0, err
+	}
+	return 0, io.EOF
+}
+
+// ReadCons reads from the terminal. EIO where the command has none.
+func (s *Session) ReadCons(ctx context.Context, p []byte) (int, error) {
+	if !s.TTY() {
+		return 0, s.noTerminal()
+	}
+	return s.ReadStdout(ctx, p)
+}
+
+// WriteCons types into the terminal. EIO where the command has none.
+func (s *Session) WriteCons(ctx context.Context, p []byte) (int, error) {
+	if !s.TTY() {
+		return 0, s.noTerminal()
+	}
+	return s.WriteStdin(ctx, p)
+}
+
+func (s *Session) noTerminal() error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.fail(words(linux.EIO, "the session has no terminal"))
+}
+
+// setWinsize changes the terminal's size, now or for when it is made.
+func (s *Session) setWinsize(rows, cols int) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.term == nil {
+		return s.fail(invalid("winsize: the session has no terminal"))
+	}
+	s.term.rows, s.term.cols = rows, cols
+	if s.stdout == nil {
+		return nil
+	}
+	return s.fail(s.stdout.winsize(rows, cols))
+}
+
+func (s *stream) winsize(rows, cols int) error {
+	return s.control(func(fd int) error {
+		return unix.IoctlSetWinsize(fd, unix.TIOCSWINSZ, &unix.Winsize{Row: uint16(rows), Col: uint16(cols)})
+	})
+}
+
+// foreground sends a signal to the terminal's foreground process group, and returns that group's number.
+func (s *stream) foreground(sig unix.Signal) (group int, err error) {
+	err = s.control(func(fd int) (err error) {
+		if group, err = unix.IoctlGetInt(fd, unix.TIOCGPGRP); err == nil {
+			err = unix.IoctlSetInt(fd, tiocsig, int(sig))
+		}
+		return err
+	})
+	return group, err
+}
+
+// tiocsig is TIOCSIG, which the master of a pseudo-terminal understands; _IOW('T', 0x36, int).
+const tiocsig = 0x40045436
+
+func (s *stream) control(f func(fd int) error) error {
+	c, err := s.f.SyscallConn()
+	if err != nil {
+		return err
+	}
+	if cerr := c.Control(func(fd uintptr) { err = f(int(fd)) }); cerr != nil {
+		return cerr
+	}
+	return err
+}

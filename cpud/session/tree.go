@@ -1,0 +1,154 @@
+//go:build linux
+
+package session
+
+import (
+	"context"
+	"os"
+	"strconv"
+
+	"cpu/lib/mnt"
+	"cpu/lib/ninep"
+
+	"github.com/hugelgupf/p9/linux"
+	"github.com/hugelgupf/p9/p9"
+)
+
+// tree is a tree that the helper has asked for and is about to mount.
+type tree struct {
+	root   p9.File
+	attach func(context.Context) (p9.File, error) // attaches to the same tree once more
+	client *ninep.Client                          // the conversation that is this tree's alone; nil: a posted service's
+	ids    []mnt.IDMap
+}
+
+func (t *tree) close() {
+	t.root.Close()
+	t.hangUp()
+}
+
+func (t *tree) hangUp() {
+	if t.client != nil {
+		t.client.Close()
+	}
+}
+
+// attachTree attaches to a posted service, or to what is at the other end of conn where there is one, and numbers the tree.
+func (s *Session) attachTree(name, spec string, conn *os.File) (int, error) {
+	t := &tree{}
+	if conn != nil {
+		c, err := s.dialled(conn)
+		if err != nil {
+			return 0, err
+		}
+		t.client = c
+		t.attach = func(ctx context.Context) (p9.File, error) { return attachAs(ctx, c.Attacher(), s.owner, spec) }
+	} else {
+		s.mu.Lock()
+		svc := s.services[name]
+		if name != controlService {
+			t.ids = s.terminalIDs()
+		}
+		s.mu.Unlock()
+		if svc == nil {
+			return 0, linux.ENOENT
+		}
+		t.attach = func(ctx context.Context) (p9.File, error) { return svc.attach(ctx, s.owner, spec) }
+	}
+	var err error
+	if t.root, err = t.attach(s.ctx); err != nil {
+		t.hangUp()
+		return 0, err
+	}
+	return s.keepTree(t), nil
+}
+
+// dialled begins a 9P conversation over a socket of the session's. It owns conn.
+func (s *Session) dialled(conn *os.File) (*ninep.Client, error) {
+	w, err := newWire(conn)
+	if err != nil {
+		return nil, err
+	}
+	return ninep.NewClient(s.ctx, w.conn, ninep.ClientConfig{Stats: &s.table.client})
+}
+
+// terminalIDs maps the ids of the user at the terminal to the session's user's. The session's mu is held.
+func (s *Session) terminalIDs() (ids []mnt.IDMap) {
+	for _, id := range []struct {
+		name  string
+		near  uint32
+		group bool
+	}{{"termuid", s.owner.UID, false}, {"termgid", s.owner.GID, true}} {
+		far, err := strconv.ParseUint(s.vars[id.name], 10, 32)
+		if err == nil && uint32(far) != id.near {
+			ids = append(ids, mnt.IDMap{Far: uint32(far), Near: id.near, Group: id.group})
+		}
+	}
+	return ids
+}
+
+// keepTree gives the tree a number until takeTree.
+func (s *Session) keepTree(t *tree) int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.lastTree++
+	s.trees[s.lastTree] = t
+	return s.lastTree
+}
+
+func (s *Session) takeTree(n int) *tree {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	t := s.trees[n]
+	delete(s.trees, n)
+	return t
+}
+
+// serveFUSE serves the tree to the mount that dev is for, until that is gone or the session is over.
+func (s *Session) serveFUSE(n int, name string, dev *os.File) error {
+	if dev == nil {
+		return linux.EBADF
+	}
+	t := s.takeTree(n)
+	if t == nil {
+		dev.Close()
+		return linux.ENOENT
+	}
+	s.work.Go(func() {
+		defer t.hangUp()
+		if err := mnt.ServeFUSE(s.ctx, dev, t.root, mnt.Options{FSName: name, IDs: t.ids}); err != nil && s.ctx.Err() == nil {
+			s.table.log.Warn("mount", "session", s.number, "err", err)
+		}
+	})
+	return nil
+}
+
+// serveV9FS speaks 9P with the kernel, which holds the other end of conn, until the mount is gone or the session is over.
+func (s *Session) serveV9FS(n int, conn *os.File) error {
+	if conn == nil {
+		return linux.EBADF
+	}
+	t := s.takeTree(n)
+	if t == nil {
+		conn.Close()
+		return linux.ENOENT
+	}
+	w, err := newWire(conn)
+	if err != nil {
+		t.close()
+		return err
+	}
+	t.root.Close()
+	server := &ninep.Server{Attacher: t, Versions: []string{ninep.Version9P2000L}, Log: s.table.log, Stats: &s.table.server}
+	s.work.Go(func() {
+		defer t.hangUp()
+		server.Serve(s.ctx, w.conn)
+	})
+	return nil
+}
+
+// AttachAs gives the tree to the kernel. Who and what was settled when the helper asked for it.
+func (t *tree) AttachAs(ctx context.Context, a ninep.Attach) (p9.File, error) { return t.attach(ctx) }
+
+// Attach is AttachAs without a context.
+func (t *tree) Attach() (p9.File, error) { return t.attach(context.Background()) }
