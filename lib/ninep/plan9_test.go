@@ -1,0 +1,259 @@
+package ninep
+
+import (
+	"fmt"
+	"io"
+	"net"
+	"sort"
+	"strings"
+	"testing"
+
+	"9fans.net/go/plan9"
+	"9fans.net/go/plan9/client"
+	"github.com/hugelgupf/p9/linux"
+	"github.com/hugelgupf/p9/p9"
+)
+
+// stat is Tstat.
+func (p *peer) stat(fid uint32) (s stat) {
+	p.t.Helper()
+	b := buffer{b: ok[*rstat](p, &tstat{fid: fid}).stat}
+	s.decode(&b)
+	if b.bad || len(b.b) > 0 {
+		p.t.Fatal("malformed stat")
+	}
+	return s
+}
+
+// wstat is Twstat of a record in which set has changed some fields.
+func wstat(fid uint32, set func(*stat)) message {
+	s := untouched
+	set(&s)
+	var b buffer
+	s.encode(&b)
+	return &twstat{fid: fid, stat: b.b}
+}
+
+// failsWith is rpc of a request whose error is that text.
+func (p *peer) failsWith(want string, m message) {
+	p.t.Helper()
+	if a, ok := p.rpc(m).(*rerror); !ok || a.ename != want {
+		p.t.Errorf("%T: got %+v, want %q", m, a, want)
+	}
+}
+
+func TestPlan9Stat(t *testing.T) {
+	p := session(t, Version9P2000, smallTree())
+	if s := p.stat(0); s.name != "/" || s.mode != dmDir|0o755 || s.qid.Type != 0x80 || s.length != 0 || s.uid != "10" || s.gid != "20" || s.mtime != 1000 {
+		t.Errorf("root: %+v", s)
+	}
+	ok[*rwalk](p, &twalk{fid: 0, newfid: 1, names: []string{"f"}})
+	if s := p.stat(1); s.name != "f" || s.mode != 0o644 || s.length != 12 {
+		t.Errorf("f: %+v", s)
+	}
+	ok[*rwstat](p, wstat(1, func(s *stat) { s.name, s.mode, s.length, s.mtime, s.gid = "g", 0o600, 5, 77, "30" }))
+	if s := p.stat(1); s.name != "g" || s.mode != 0o600 || s.length != 5 || s.mtime != 77 || s.gid != "30" {
+		t.Errorf("g: %+v", s)
+	}
+	ok[*rwalk](p, &twalk{fid: 0, newfid: 2, names: []string{"g"}})
+	ok[*rwstat](p, wstat(1, func(s *stat) {})) // sync
+	s := p.stat(1)
+	ok[*rwstat](p, wstat(1, func(w *stat) { *w = s })) // as it is
+
+	p.failsWith(linux.EEXIST.Error(), wstat(1, func(s *stat) { s.name = "d" }))
+	p.failsWith(linux.EINVAL.Error(), wstat(1, func(s *stat) { s.name = "a/b" }))
+	p.failsWith(linux.EBUSY.Error(), wstat(0, func(s *stat) { s.name = "x" }))
+	p.failsWith("wstat: cannot change the kind of a file", wstat(1, func(s *stat) { s.mode = dmDir | 0o777 }))
+	p.failsWith("wstat: cannot change a directory's length", wstat(0, func(s *stat) { s.length = 1 }))
+	p.failsWith("wstat: cannot change qid", wstat(1, func(s *stat) { s.qid.Path = 1 }))
+	p.failsWith("wstat: cannot change type or dev", wstat(1, func(s *stat) { s.dev = 1 }))
+	p.failsWith("unknown group nobody", wstat(1, func(s *stat) { s.gid = "nobody" }))
+	p.failsWith("malformed stat", &twstat{fid: 1, stat: []byte{1, 2, 3}})
+	if now := p.stat(1); now != s {
+		t.Errorf("a Twstat that failed changed %+v to %+v", s, now)
+	}
+}
+
+type names struct{}
+
+func (names) UserName(id p9.UID) (string, bool)  { return "glenda", id == 10 }
+func (names) GroupName(id p9.GID) (string, bool) { return "sys", id == 20 }
+func (names) UserID(s string) (p9.UID, bool)     { return 10, s == "glenda" }
+func (names) GroupID(s string) (p9.GID, bool)    { return 20, s == "sys" }
+
+func TestPlan9Users(t *testing.T) {
+	p := serve(t, &Server{Users: names{}}, smallTree())
+	p.version(Version9P2000, 8192)
+	p.attach(0)
+	if s := p.stat(0); s.uid != "glenda" || s.gid != "sys" || s.muid != "glenda" {
+		t.Errorf("got %+v", s)
+	}
+	ok[*rwstat](p, wstat(0, func(s *stat) { s.gid = "21" }))
+	if s := p.stat(0); s.gid != "21" {
+		t.Errorf("got %+v", s)
+	}
+	ok[*rwstat](p, wstat(0, func(s *stat) { s.gid = "sys" }))
+	if s := p.stat(0); s.gid != "sys" {
+		t.Errorf("got %+v", s)
+	}
+}
+
+func TestPlan9Open(t *testing.T) {
+	tree := smallTree()
+	p := session(t, Version9P2000, tree)
+	p.open(1, oExec, "f")
+	ok[*rread](p, &tread{fid: 1, count: 5})
+	p.fails(linux.EBADF, &twrite{fid: 1, data: []byte("x")})
+	p.open(2, 1|oTrunc, "f")
+	if s := p.stat(1); s.length != 0 {
+		t.Errorf("%d bytes after OTRUNC", s.length)
+	}
+	ok[*rwalk](p, &twalk{fid: 0, newfid: 3})
+	p.failsWith(linux.EISDIR.Error(), &topen{fid: 3, mode: 1})
+	p.failsWith(linux.EISDIR.Error(), &topen{fid: 3, mode: oTrunc})
+	p.failsWith(linux.EINVAL.Error(), &topen{fid: 3, mode: 0x80})
+
+	// ORCLOSE
+	p.open(4, oRClose, "d", "h")
+	ok[*rclunk](p, &tclunk{fid: 4})
+	if a := ok[*rwalk](p, &twalk{fid: 0, newfid: 4, names: []string{"d", "h"}}); len(a.qids) != 1 {
+		t.Error("ORCLOSE left the file")
+	}
+}
+
+func TestPlan9Create(t *testing.T) {
+	tree := smallTree()
+	tree.root.mode = p9.ModeDirectory | 0o750
+	p := session(t, Version9P2000, tree)
+	clone := func(fid uint32) {
+		t.Helper()
+		ok[*rwalk](p, &twalk{fid: 0, newfid: fid})
+	}
+	clone(1)
+	ok[*rcreate](p, &tcreate{fid: 1, name: "new", perm: 0o777, mode: 2})
+	if s := p.stat(1); s.mode != 0o751 || s.name != "new" { // execute permission is not narrowed: open(9P)
+		t.Errorf("got %+v", s)
+	}
+	ok[*rwrite](p, &twrite{fid: 1, data: []byte("x")})
+	clone(2)
+	p.failsWith(linux.EEXIST.Error(), &tcreate{fid: 2, name: "new", perm: 0o666, mode: 1})
+	p.failsWith("no exclusive-use files", &tcreate{fid: 2, name: "excl", perm: dmExcl | 0o666, mode: 1})
+	p.failsWith(linux.EISDIR.Error(), &tcreate{fid: 2, name: "dir", perm: dmDir | 0o777, mode: 1})
+	p.failsWith(linux.EINVAL.Error(), &tcreate{fid: 2, name: "..", perm: 0o777})
+	ok[*rcreate](p, &tcreate{fid: 2, name: "dir", perm: dmDir | 0o777})
+	if s := p.stat(2); s.mode != dmDir|0o750 || s.name != "dir" {
+		t.Errorf("got %+v", s)
+	}
+	if a := ok[*rread](p, &tread{fid: 2, count: 1000}); len(a.data) != 0 {
+		t.Errorf("%d bytes in a new directory", len(a.data))
+	}
+	ok[*rclunk](p, &tclunk{fid: 2})
+	clone(2)
+	ok[*rcreate](p, &tcreate{fid: 2, name: "gone", perm: 0o600, mode: 1 | oRClose})
+	ok[*rclunk](p, &tclunk{fid: 2})
+	p.failsWith(linux.ENOENT.Error(), &twalk{fid: 0, newfid: 3, names: []string{"gone"}})
+}
+
+func TestPlan9Directory(t *testing.T) {
+	tree := newMemTree()
+	for i := range 50 {
+		tree.add(fmt.Sprintf("d/file%02d", i), strings.Repeat("x", i))
+	}
+	p := session(t, Version9P2000, tree)
+	p.open(1, 0, "d")
+	for range 2 { // anew from offset 0
+		var offset uint64
+		var n int
+		for {
+			b := buffer{b: ok[*rread](p, &tread{fid: 1, offset: offset, count: 200}).data}
+			if len(b.b) == 0 {
+				break
+			}
+			offset += uint64(len(b.b))
+			for len(b.b) > 0 {
+				var s stat
+				s.decode(&b)
+				if b.bad {
+					t.Fatal("not whole records")
+				}
+				if s.name != fmt.Sprintf("file%02d", n) || s.length != uint64(n) || s.mode != 0o644 || s.uid != "10" {
+					t.Errorf("entry %d: %+v", n, s)
+				}
+				n++
+			}
+		}
+		if n != 50 {
+			t.Errorf("%d entries", n)
+		}
+		p.failsWith("bad offset in directory read", &tread{fid: 1, offset: 5, count: 200})
+	}
+	p.failsWith("directory entry does not fit count", &tread{fid: 1, count: 20})
+}
+
+// Plan 9's own client, which is not ours, finds what it expects.
+func TestPlan9Client(t *testing.T) {
+	tree := smallTree()
+	s := &Server{Attacher: tree, Stats: new(Stats)}
+	far, near := connPair(t)
+	served := make(chan error)
+	go func() { served <- s.Serve(t.Context(), far) }()
+	c, err := client.NewConn(net.Conn(near))
+	if err != nil {
+		t.Fatal(err)
+	}
+	fs, err := c.Attach(nil, "glenda", "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	fid, err := fs.Create("/d/new", plan9.ORDWR, 0o644)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := fid.Write([]byte("written")); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := fid.Seek(0, io.SeekStart); err != nil {
+		t.Fatal(err)
+	}
+	if b, err := io.ReadAll(fid); err != nil || string(b) != "written" {
+		t.Errorf("read %q, %v", b, err)
+	}
+	fid.Close()
+	d, err := fs.Stat("/d/new")
+	if err != nil || d.Name != "new" || d.Length != 7 {
+		t.Errorf("stat: %+v, %v", d, err)
+	}
+	w := plan9.Dir{}
+	w.Null()
+	w.Name = "renamed"
+	if err := fs.Wstat("/d/new", &w); err != nil {
+		t.Error(err)
+	}
+	dir, err := fs.Open("/d", plan9.OREAD)
+	if err != nil {
+		t.Fatal(err)
+	}
+	list, err := dir.Dirreadall()
+	dir.Close()
+	var got []string
+	for _, d := range list {
+		got = append(got, d.Name)
+	}
+	sort.Strings(got)
+	if strings.Join(got, " ") != "e h renamed" || err != nil {
+		t.Errorf("got %v, %v", got, err)
+	}
+	if err := fs.Remove("/d/renamed"); err != nil {
+		t.Error(err)
+	}
+	if _, err := fs.Open("/d/renamed", plan9.OREAD); err == nil || !strings.Contains(err.Error(), "not found") {
+		t.Errorf("got %v", err)
+	}
+	fs.Close()
+	c.Close()
+	near.Close()
+	<-served
+	if n := s.Stats.Fids.Load(); n != 0 {
+		t.Errorf("%d fids left", n)
+	}
+}
