@@ -108,6 +108,7 @@ func (m *entries) decode(b *buffer) {
 	for len(data.b) > 0 && !data.bad {
 		var d p9.Dirent
 		data.getDirent(&d)
+		d.Type = d.QID.Type // on the wire it is Linux' own
 		m.list = append(m.list, d)
 	}
 	b.bad = b.bad || data.bad

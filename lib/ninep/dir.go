@@ -43,17 +43,31 @@ func (r *request) readdir(m *treaddir, a *rreaddir) error {
 	}
 	b := buffer{b: p[:0]}
 	for i := range entries {
-		e := &entries[i]
+		e := entries[i]
 		if len(b.b)+direntSize+len(e.Name) > len(p) {
 			if i == 0 {
 				return linux.EINVAL
 			}
 			break
 		}
-		b.putDirent(e)
+		e.Type = direntType(e.QID.Type)
+		b.putDirent(&e)
 	}
 	a.data = b.b
 	return nil
+}
+
+// direntType is the type of an entry as Rreaddir has it: v9fs hands it to getdents(2) as it is, so it is that call's, not the qid's. The
+// qid of a device, a FIFO or a socket is a plain file's, so for such it says that it does not know.
+func direntType(t p9.QIDType) p9.QIDType {
+	const unknown, dir, symlink = 0, 4, 10 // DT_UNKNOWN, DT_DIR, DT_LNK
+	switch {
+	case t&p9.TypeDir != 0:
+		return dir
+	case t&p9.TypeSymlink != 0:
+		return symlink
+	}
+	return unknown
 }
 
 // readdirattr is Treaddirattr: directory entries with their attributes.

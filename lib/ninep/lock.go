@@ -34,8 +34,11 @@ func (r *request) getlock(m *tgetlock, a *rgetlock) error {
 	if f.state.Load() != fidOpen {
 		return linux.EBADF
 	}
-	if m.lock.Type > p9.Unlock {
+	switch {
+	case m.lock.Type > p9.Unlock:
 		return linux.EINVAL
+	case m.lock.Type == p9.Unlock:
+		m.lock.Type = p9.WriteLock // v9fs always asks so, for whatever stands in the way
 	}
 	if err := checkPath(m.lock.Client); err != nil {
 		return err
