@@ -98,7 +98,7 @@ func (m *ids) putEntry(e *encoder, id, ino uint64, a *p9.Attr, entry, attr time.
 // direntType is the d_type of a mode.
 func direntType(mode p9.FileMode) uint32 { return uint32(mode) & unix.S_IFMT >> 12 }
 
-// qidMode is the file type that a qid tells of, as a mode.
+// qidMode is the file type that a qid tells of, as a mode; 0 for what may be a plain file or something else.
 func qidMode(t p9.QIDType) p9.FileMode {
 	switch {
 	case t&p9.TypeDir != 0:
@@ -106,5 +106,5 @@ func qidMode(t p9.QIDType) p9.FileMode {
 	case t&p9.TypeSymlink != 0:
 		return unix.S_IFLNK
 	}
-	return unix.S_IFREG
+	return 0
 }

@@ -248,7 +248,7 @@ func attributes(p place) {
 	var near, far unix.Stat_t
 	p.check(unix.Stat(name, &near))
 	p.check(unix.Stat(p.tree+"/f", &far))
-	p.want(near.Ino == far.Ino && near.Nlink == 1 && near.Blocks == far.Blocks, "near %+v, far %+v", near, far)
+	p.want((near.Ino == far.Ino || p.v9fs) && near.Nlink == 1 && near.Blocks == far.Blocks, "near %+v, far %+v", near, far)
 	// Times and mode right after a write that is still under way.
 	f, err := os.OpenFile(name, os.O_WRONLY, 0)
 	p.check(err)
@@ -298,7 +298,10 @@ func directory(p place) {
 }
 
 func largeDirectory(p place) {
-	const n = 1500
+	n := 1500 // more than one reply holds
+	if p.v9fs {
+		n = 300 // its guest is slow
+	}
 	for i := range n {
 		p.check(os.WriteFile(fmt.Sprintf("%s/%d-%s", p.tree, i, strings.Repeat("x", i%100)), []byte("x"), 0o644))
 	}

@@ -121,20 +121,24 @@ func TestMounts(t *testing.T) {
 		}
 	}
 	t.Run("fuse", func(t *testing.T) {
+		t.Parallel()
 		tree := t.TempDir()
 		all(t, serve(t, tree, export(t, tree), mnt.Options{}))
 	})
 	t.Run("fuse over 9P", func(t *testing.T) {
+		t.Parallel()
 		tree := t.TempDir()
 		root, _ := over(t, exporter(t, tree), ninep.ClientConfig{})
 		all(t, serve(t, tree, root, mnt.Options{}))
 	})
 	t.Run("fuse over plain 9P2000.L", func(t *testing.T) {
+		t.Parallel()
 		tree := t.TempDir()
 		root, _ := over(t, exporter(t, tree), ninep.ClientConfig{Versions: []string{ninep.Version9P2000L}, Msize: 64 << 10})
 		all(t, serve(t, tree, root, mnt.Options{}))
 	})
 	t.Run("fuse as a user", func(t *testing.T) {
+		t.Parallel()
 		if os.Getuid() == 0 {
 			asUser(t)
 			return
@@ -146,14 +150,9 @@ func TestMounts(t *testing.T) {
 			{Far: uint32(os.Getuid()), Near: 0}, {Far: uint32(os.Getgid()), Near: 0, Group: true}}}))
 	})
 	t.Run("v9fs", func(t *testing.T) {
+		t.Parallel()
 		share := t.TempDir()
-		exe, err := os.ReadFile("/proc/self/exe")
-		if err != nil {
-			t.Fatal(err)
-		}
-		if err := os.WriteFile(share+"/test", exe, 0o755); err != nil {
-			t.Fatal(err)
-		}
+		program(t, share+"/test")
 		argv := []string{share + "/test", guestRole}
 		for _, c := range cases {
 			if !c.notV9FS && (c.skip == nil || c.skip() == "") {
@@ -165,6 +164,30 @@ func TestMounts(t *testing.T) {
 			t.Errorf("status %s\n%s", status, out)
 		}
 	})
+}
+
+// raced is whether this program has the race detector in it, which does not work in a guest.
+var raced bool
+
+// program makes this program, for a guest, a file.
+func program(t *testing.T, name string) {
+	t.Helper()
+	if raced {
+		if _, err := exec.LookPath("go"); err != nil {
+			t.Skip("go is not installed: apt install golang-go")
+		}
+		if out, err := exec.Command("go", "test", "-c", "-o", name, ".").CombinedOutput(); err != nil {
+			t.Fatalf("go test -c: %v\n%s", err, out)
+		}
+		return
+	}
+	exe, err := os.ReadFile("/proc/self/exe")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(name, exe, 0o755); err != nil {
+		t.Fatal(err)
+	}
 }
 
 // asUser runs the test that t is once more as an ordinary user.
