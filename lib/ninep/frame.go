@@ -104,6 +104,9 @@ type frameWriter struct {
 	// queued, if not nil, is called with the tag of each frame just before it is queued. Frames are written in the order of these calls.
 	queued func(tag uint16)
 
+	// spawn is called by post, with a lock held, to start a goroutine that calls writePosted.
+	spawn func()
+
 	mu      sync.Mutex
 	dialect dialect
 	max     int       // size of a frame; 0 is no limit
@@ -113,6 +116,7 @@ type frameWriter struct {
 	spare   *batch
 	busy    bool   // somebody is writing
 	filled  uint64 // number of the batch that is being filled
+	writing uint64 // number of the batch that is being written, or 0
 	done    uint64 // number of the last batch written
 	err     error  // why nothing can be written any more
 }
@@ -151,47 +155,24 @@ func (w *frameWriter) speak(d dialect, msize int) {
 // send sends the frame of m. When it returns m and its payload are the caller's again; the frame is written, or queued behind frames
 // that another sender is writing. An error is final for the connection, except one that wraps errFrame: then m cannot be sent.
 func (w *frameWriter) send(tag uint16, m message) error {
-	var payload []byte
-	if p, ok := m.(payloader); ok {
-		payload = p.payload()
-	}
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	for w.busy && w.filling.size > queueMax && w.err == nil {
 		w.cond.Wait()
 	}
-	if w.err != nil {
-		return w.err
-	}
-	q := w.filling
-	start := len(q.b)
-	w.encoder = buffer{b: q.b, dialect: w.dialect}
-	err := w.encoder.putFrame(tag, m)
-	b := w.encoder.b
-	size := len(b) - start + len(payload)
-	if err == nil && w.max > 0 && size > w.max {
-		err = fmt.Errorf("%w: %s of %d bytes, msize is %d", errFrame, messages[m.typ()].name, size, w.max)
-	}
+	direct, err := w.enqueue(tag, m)
 	if err != nil {
-		q.b = b[:start]
 		return err
-	}
-	if w.queued != nil {
-		w.queued(tag)
-	}
-	q.b = b
-	q.size += size
-	direct := len(payload) >= w.copyMax
-	if direct {
-		q.cuts = append(q.cuts, cut{len(b), payload})
-	} else {
-		q.b = append(b, payload...)
 	}
 	mine := w.filled
 	if !w.busy {
+		w.busy = true
+		w.mu.Unlock()
+		runtime.Gosched() // others who are about to send join the first batch
+		w.mu.Lock()
 		w.drain()
 	} else if direct {
-		for w.done < mine && w.err == nil {
+		for w.done < mine && (w.err == nil || w.writing == mine) {
 			w.cond.Wait()
 		}
 	}
@@ -201,18 +182,100 @@ func (w *frameWriter) send(tag uint16, m message) error {
 	return nil
 }
 
-// drain writes until nothing is queued. It is called with mu held, which it gives up while it writes.
-func (w *frameWriter) drain() {
-	w.busy = true
-	w.mu.Unlock()
-	runtime.Gosched() // others who are about to send join the first batch
+// post is send for those who must not wait, however slow the other end is: another goroutine writes. The payload is the caller's again
+// after a call of withdraw with the number that post returns, or at once if that is 0.
+func (w *frameWriter) post(tag uint16, m message) (uint64, error) {
 	w.mu.Lock()
+	defer w.mu.Unlock()
+	direct, err := w.enqueue(tag, m)
+	if err != nil {
+		return 0, err
+	}
+	if !w.busy {
+		w.busy = true
+		w.spawn()
+	}
+	if direct {
+		return w.filled, nil
+	}
+	return 0, nil
+}
+
+// writePosted writes what was posted, and returns why nothing can be written any more, if so.
+func (w *frameWriter) writePosted() error {
+	runtime.Gosched() // as in send
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.drain()
+	return w.err
+}
+
+// withdraw returns once the payload of a frame that was posted is not looked at any more: at once unless it is being written, for if it
+// waits still it is copied.
+func (w *frameWriter) withdraw(posted uint64, payload []byte) {
+	if posted == 0 {
+		return
+	}
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if posted == w.filled {
+		for i := range w.filling.cuts {
+			if c := &w.filling.cuts[i]; &c.payload[0] == &payload[0] {
+				c.payload = append([]byte(nil), payload...)
+			}
+		}
+	}
+	for w.writing == posted {
+		w.cond.Wait()
+	}
+}
+
+// enqueue puts the frame of m into the batch that is being filled. It says whether the payload is referred to there and not copied.
+func (w *frameWriter) enqueue(tag uint16, m message) (direct bool, err error) {
+	if w.err != nil {
+		return false, w.err
+	}
+	var payload []byte
+	if p, ok := m.(payloader); ok {
+		payload = p.payload()
+	}
+	q := w.filling
+	start := len(q.b)
+	w.encoder = buffer{b: q.b, dialect: w.dialect}
+	err = w.encoder.putFrame(tag, m)
+	b := w.encoder.b
+	size := len(b) - start + len(payload)
+	if err == nil && w.max > 0 && size > w.max {
+		err = fmt.Errorf("%w: %s of %d bytes, msize is %d", errFrame, messages[m.typ()].name, size, w.max)
+	}
+	if err != nil {
+		q.b = b[:start]
+		return false, err
+	}
+	if w.queued != nil {
+		w.queued(tag)
+	}
+	q.b = b
+	direct = len(payload) >= w.copyMax || len(payload) >= copyMax && q.size > queueMax
+	q.size += size
+	if direct {
+		q.cuts = append(q.cuts, cut{len(b), payload})
+	} else {
+		q.b = append(b, payload...)
+	}
+	return direct, nil
+}
+
+// drain writes until nothing is queued. It is called with mu held and busy set; it gives up the former while it writes, and the latter.
+func (w *frameWriter) drain() {
 	for w.filling.size > 0 && w.err == nil {
 		q, n := w.filling, w.filled
 		w.filling, w.filled = w.spare, n+1
+		w.writing = n
 		w.mu.Unlock()
 		err := w.write(q)
 		w.mu.Lock()
+		w.writing = 0
 		w.spare = q
 		if err == nil {
 			w.done = n
