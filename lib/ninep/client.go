@@ -50,6 +50,11 @@ func NewClient(ctx context.Context, conn io.ReadWriteCloser, cfg ClientConfig) (
 	}
 	c.fids.inUse = &c.stats.Fids
 	c.w = newFrameWriter(conn, &c.stats.BytesOut)
+	write := c.writePosted
+	c.w.spawn = func() {
+		c.running.Add(1)
+		go write()
+	}
 	c.msize = cfg.Msize
 	if c.msize == 0 {
 		c.msize = DefaultMsize

@@ -3,6 +3,7 @@ package ninep
 import (
 	"context"
 	"errors"
+	"fmt"
 	"sync"
 
 	"github.com/hugelgupf/p9/linux"
@@ -27,9 +28,10 @@ const (
 // reader until done, and then to the caller again.
 type call struct {
 	tag    uint16
-	want   uint8 // type of the reply
-	exempt bool  // from MaxRequests
-	forget bool  // nobody waits for it: late is told of the reply, whatever it is. Guarded by mu as well
+	posted uint64 // the number that Twrite's data has with the frameWriter
+	want   uint8  // type of the reply
+	exempt bool   // from MaxRequests
+	forget bool   // nobody waits for it: late is told of the reply, whatever it is. Guarded by mu as well
 	state  callState
 	reply  message // decoded into; nil for Rread
 	dst    []byte  // where the data of Rread or Ropenread goes
@@ -87,14 +89,12 @@ func (c *Client) start(ctx context.Context, cl *call, t message) error {
 		cl.put()
 		return err
 	}
-	c.traceMessage(cl.tag, t)
-	err := c.w.send(cl.tag, t)
-	if err == nil {
-		return nil
+	posted, err := c.post(cl.tag, t)
+	if posted != 0 {
+		cl.posted = posted // a call without data may be gone by now
 	}
 	if !errors.Is(err, errFrame) {
-		c.fail(err) // which ends this call too, for wait to see
-		return nil
+		return nil // if the connection is dead wait sees it
 	}
 	c.mu.Lock()
 	mine := cl.state == callWaiting
@@ -128,23 +128,39 @@ func (c *Client) wait(ctx context.Context, cl *call) (err error, mine bool) {
 	}
 	cl.state = callAbandoned
 	cl.dst = nil
-	c.running.Add(1)
 	c.mu.Unlock()
-	go func() {
-		defer c.running.Done()
-		t := &tflush{oldtag: cl.tag}
-		c.traceMessage(cl.tag|flushBit, t)
-		if err := c.w.send(cl.tag|flushBit, t); err != nil {
-			c.fail(err)
-		}
-	}()
+	c.post(cl.tag|flushBit, &tflush{oldtag: cl.tag})
 	return ctx.Err(), false
+}
+
+// post traces and sends a message without waiting. It returns what withdraw wants to know. An error that does not wrap errFrame has ended
+// the connection.
+func (c *Client) post(tag uint16, t message) (uint64, error) {
+	c.traceMessage(tag, t)
+	posted, err := c.w.post(tag, t)
+	if err != nil && !errors.Is(err, errFrame) {
+		c.fail(err)
+	}
+	return posted, err
+}
+
+// writePosted is the goroutine that writes what was posted.
+func (c *Client) writePosted() {
+	defer c.running.Done()
+	if err := c.w.writePosted(); err != nil {
+		c.fail(err)
+	}
 }
 
 // takeTag enters a call into the table, once there is room for one more.
 func (c *Client) takeTag(ctx context.Context, cl *call) error {
 	c.mu.Lock()
 	for c.err == nil && (c.inFlight >= MaxRequests && !cl.exempt || len(c.free) == 0 && len(c.calls) == maxTags) {
+		if cl.exempt { // such as the reader's goroutine sends, which cannot wait
+			c.mu.Unlock()
+			c.fail(fmt.Errorf("%d requests are not answered", maxTags))
+			return errDead
+		}
 		turn := make(chan struct{})
 		c.queue = append(c.queue, turn)
 		c.mu.Unlock()
@@ -209,6 +225,7 @@ func (c *Client) wakeNext() {
 
 // fail ends the connection: every call under way gives EIO now. Only the first reason counts.
 func (c *Client) fail(err error) {
+	c.w.fail(err) // so that no writer is started after this
 	c.mu.Lock()
 	if c.err != nil {
 		c.mu.Unlock()
@@ -234,6 +251,5 @@ func (c *Client) fail(err error) {
 		cl.done <- struct{}{}
 	}
 	c.fids.end()
-	c.w.fail(err)
 	c.conn.Close()
 }

@@ -53,10 +53,13 @@ func (f *File) WriteAt(p []byte, offset int64) (int, error) {
 	total := 0
 	for {
 		part := p[total:]
-		if !o.parallel {
+		var n int
+		if len(part) <= o.unit || !o.parallel {
 			part = part[:min(len(part), o.unit)]
+			n, err = f.write(o, part, offset+int64(total))
+		} else {
+			n, _, err = f.transfer(o, part, offset+int64(total), f.startWrite)
 		}
-		n, _, err := f.transfer(o, part, offset+int64(total), f.startWrite)
 		total += n
 		switch {
 		case err != nil || total == len(p):
@@ -65,6 +68,25 @@ func (f *File) WriteAt(p []byte, offset int64) (int, error) {
 			return total, &Error{linux.EIO, fmt.Sprintf("the server took %d of %d bytes", total, len(p))}
 		}
 	}
+}
+
+// write writes what one message takes.
+func (f *File) write(o *openFile, p []byte, offset int64) (int, error) {
+	cl, err := f.startWrite(o, p, offset)
+	if err != nil {
+		return 0, err
+	}
+	n, err := f.c.finishData(f.ctx, cl)
+	if n > len(p) {
+		return 0, f.c.overdone(n, len(p))
+	}
+	return n, err
+}
+
+// overdone ends a connection whose server says it did more than it was to do.
+func (c *Client) overdone(got, size int) error {
+	c.fail(fmt.Errorf("%w: %d bytes done of %d", errFrame, got, size))
+	return errDead
 }
 
 func (f *File) startRead(o *openFile, p []byte, offset int64) (*call, error) {
@@ -110,8 +132,7 @@ func (f *File) transfer(o *openFile, p []byte, offset int64, start func(*openFil
 			ended++
 			got, e := f.c.finishData(f.ctx, q.call)
 			if got > q.size {
-				f.c.fail(fmt.Errorf("%w: %d bytes done of %d", errFrame, got, q.size))
-				got, e = 0, errDead
+				got, e = 0, f.c.overdone(got, q.size)
 			}
 			if whole {
 				n += got

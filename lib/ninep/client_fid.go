@@ -100,7 +100,7 @@ func (f *clientFid) establish(reply uint8) {
 		f.unuse()
 		return
 	}
-	f.clunkLater()
+	f.clunkNow()
 }
 
 // clunk lets the server forget f, and waits for its answer unless ctx is done. The caller has made sure that it is called once for a fid.
@@ -143,11 +143,7 @@ func (f *clientFid) newClunk() *call {
 func (f *clientFid) clunkNow() {
 	c := f.c
 	if c.dialect == dialectCPU {
-		t := &tclunkasync{fid: f.number}
-		c.traceMessage(noTag, t)
-		if err := c.w.send(noTag, t); err != nil {
-			c.fail(err)
-		}
+		c.post(noTag, &tclunkasync{fid: f.number})
 		f.unuse()
 		return
 	}
@@ -155,6 +151,3 @@ func (f *clientFid) clunkNow() {
 	cl.forget = true
 	c.start(context.Background(), cl, &tclunk{fid: f.number})
 }
-
-// clunkLater is clunkNow for the reader's goroutine, which must not wait until something can be sent.
-func (f *clientFid) clunkLater() { f.c.running.Go(f.clunkNow) }

@@ -192,7 +192,7 @@ func (f *File) Remove() error {
 	f.closeDir()
 	return f.c.do(f.ctx, &tremove{fid: f.number}, new(rremove), func(reply uint8) {
 		if reply == 0 { // flushed: perhaps the server still has it
-			f.clunkLater()
+			f.clunkNow()
 		} else {
 			f.unuse()
 		}

@@ -126,7 +126,7 @@ func (f *File) Create(name string, flags p9.OpenFlags, permissions p9.FileMode, 
 	}
 	r := new(rlcreate)
 	t := &tlcreate{fid: to.number, name: name, flags: uint32(flags), mode: uint32(permissions), gid: uint32(gid)}
-	if err := f.c.do(f.ctx, t, r, func(uint8) { to.clunkLater() }); err != nil {
+	if err := f.c.do(f.ctx, t, r, func(uint8) { to.clunkNow() }); err != nil {
 		return nil, p9.QID{}, 0, err
 	}
 	to.qid = r.qid
@@ -149,7 +149,9 @@ func (f *File) data(offset int64) (*openFile, error) {
 
 // finishData waits for a call that reads or writes, and says how many bytes.
 func (c *Client) finishData(ctx context.Context, cl *call) (int, error) {
+	posted, data := cl.posted, cl.twrite.data
 	err, mine := c.wait(ctx, cl)
+	c.w.withdraw(posted, data)
 	n := 0
 	if mine {
 		n = cl.n + int(min(cl.rwrite.count, math.MaxInt32)) // one of them

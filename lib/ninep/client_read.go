@@ -20,9 +20,10 @@ const (
 
 // A replyReader is what the reader's goroutine needs besides the Client.
 type replyReader struct {
-	c    *Client
-	r    *bufio.Reader
-	long []byte // for bodies that do not fit into r's buffer
+	c       *Client
+	r       *bufio.Reader
+	decoder buffer // here, lest each message allocate one
+	long    []byte // for bodies that do not fit into r's buffer
 }
 
 // readReplies reads replies until the connection ends, or until the server says something that makes no sense, which ends it.
@@ -217,7 +218,7 @@ func (rr *replyReader) data(h header, body []byte, cl *call, fixed int, m *ropen
 
 // decode takes a frame apart. Data in m is good until the next frame only.
 func (rr *replyReader) decode(m message, h header, body []byte) error {
-	if err := decodeBody(m, body, rr.c.dialect); err != nil {
+	if err := rr.decoder.decodeBody(m, body, rr.c.dialect); err != nil {
 		return err
 	}
 	rr.c.traceMessage(h.tag, m)
