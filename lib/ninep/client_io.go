@@ -75,7 +75,7 @@ func (f *File) Open(mode p9.OpenFlags) (p9.QID, uint32, error) {
 // OpenRead is Open and the first ReadAt, which is one message in 9P2000.L.cpu.
 func (f *File) OpenRead(mode p9.OpenFlags, p []byte) (qid p9.QID, iounit uint32, n int, eof bool, err error) {
 	if f.c.dialect != dialectCPU {
-		if qid, iounit, err = f.Open(mode); err != nil {
+		if qid, iounit, err = f.Open(mode); err != nil || qid.Version == 0 {
 			return qid, iounit, 0, false, err
 		}
 		n, err = f.ReadAt(p, 0)

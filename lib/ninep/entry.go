@@ -1,6 +1,7 @@
 package ninep
 
 import (
+	"errors"
 	"github.com/hugelgupf/p9/linux"
 	"github.com/hugelgupf/p9/p9"
 )
@@ -140,7 +141,9 @@ const removeDir = 0x200
 // unlink removes f's file.
 func (f *fid) unlink() error {
 	if t, ok := f.file.(Remover); ok {
-		return t.Remove()
+		if err := t.Remove(); !errors.Is(err, linux.ENOSYS) {
+			return err
+		}
 	}
 	var flags uint32
 	if f.qid.Type&p9.TypeDir != 0 {

@@ -51,11 +51,13 @@ type AttrReaddirer interface {
 
 // ReadOpener is a file that can be opened and read in one round trip.
 type ReadOpener interface {
-	// OpenRead is Open followed by ReadAt of p at offset 0. Eof says that the n bytes are all of the file.
+	// OpenRead is Open followed by ReadAt of p at offset 0. Eof says that the n bytes are all of the file. Streams, whose qid has
+	// version 0, are opened only, and n is 0.
 	OpenRead(mode p9.OpenFlags, p []byte) (qid p9.QID, iounit uint32, n int, eof bool, err error)
 }
 
-// Remover is a file that can be removed without its directory's help, for Tremove. The caller closes it in either case.
+// Remover is a file that can be removed without its directory's help, for Tremove. The caller closes it in either case. ENOSYS is the
+// answer of one that cannot after all.
 type Remover interface {
 	Remove() error
 }
