@@ -1,0 +1,250 @@
+//go:build linux
+
+package session
+
+import (
+	"fmt"
+	"strconv"
+	"strings"
+	"testing"
+
+	"cpu/ctlfs"
+
+	"golang.org/x/sys/unix"
+)
+
+func TestNotes(t *testing.T) {
+	table := newTable(t, Config{})
+	for _, note := range []struct {
+		name string
+		sig  unix.Signal
+	}{
+		{"interrupt", unix.SIGINT}, {"hangup", unix.SIGHUP}, {"term", unix.SIGTERM}, {"alarm", unix.SIGALRM}, {"usr1", unix.SIGUSR1},
+		{"usr2", unix.SIGUSR2}, {"winch", unix.SIGWINCH}, {"SIGPIPE", unix.SIGPIPE}, {"3", unix.SIGQUIT}, {"kill", unix.SIGKILL},
+	} {
+		s := newSessionOf(t, table, self(), "", "sh", "-c", fmt.Sprintf("trap 'exit 40' %d; echo ready; while :; do read x || exit 1; done", int(note.sig)))
+		if err := s.Note(note.name, false); err == nil {
+			t.Errorf("%s: an idle session takes a note", note.name)
+		}
+		s.mustStart(t)
+		ctx := within2(t)
+		if _, err := s.ReadStdout(ctx, make([]byte, 64)); err != nil {
+			t.Fatal(err)
+		}
+		if err := s.Note(note.name, false); err != nil {
+			t.Errorf("%s: %v", note.name, err)
+		}
+		st, err := s.Wait(ctx)
+		want := 40
+		if note.sig == unix.SIGKILL {
+			want = 128 + 9
+		}
+		if err != nil || st.Code != want {
+			t.Errorf("%s: %+v, %v", note.name, st, err)
+		}
+	}
+	s := newSessionOf(t, table, self(), "", "true")
+	if err := s.Note("frob", false); err == nil || err.Error() != `"frob": unknown note` {
+		t.Errorf("an unknown note: %v", err)
+	}
+}
+
+// TestNoteGroup sends a note to every process, of whatever process group.
+func TestNoteGroup(t *testing.T) {
+	table := newTable(t, Config{})
+	s := newSessionOf(t, table, self(), "", "sh", "-c", `trap : USR1; for i in 1 2 3; do setsid sh -c 'trap "exit 7" USR1; echo ready; while :; do read x; done' <&0 & done; wait; wait; wait; wait; echo all`)
+	s.mustStart(t)
+	ctx := within2(t)
+	var said string
+	for strings.Count(said, "ready") < 3 {
+		b := make([]byte, 64)
+		n, err := s.ReadStdout(ctx, b)
+		if err != nil {
+			t.Fatal(err)
+		}
+		said += string(b[:n])
+	}
+	if err := s.Note("usr1", true); err != nil {
+		t.Fatal(err)
+	}
+	if out, _, st := s.output(t); out != "all\n" || st.Code != 0 {
+		t.Errorf("said %q, %+v", out, st)
+	}
+}
+
+func TestStop(t *testing.T) {
+	table := newTable(t, Config{})
+	next, stop := table.Events(within2(t))
+	defer stop()
+	s := newSessionOf(t, table, self(), "", "sh", "-c", "echo ready; read x; exit 5")
+	s.mustStart(t)
+	ctx := within2(t)
+	s.ReadStdout(ctx, make([]byte, 64))
+	for _, c := range []struct {
+		ctl  string
+		want ctlfs.State
+	}{{"stop", ctlfs.Stopped}, {"cont", ctlfs.Running}} {
+		if err := s.Ctl(ctx, []string{c.ctl}); err != nil {
+			t.Fatal(err)
+		}
+		for s.State() != c.want {
+			if err := ctx.Err(); err != nil {
+				t.Fatalf("%s: %v", c.ctl, err)
+			}
+		}
+	}
+	s.CloseStdin()
+	if _, _, st := s.output(t); st.Code != 5 {
+		t.Errorf("%+v", st)
+	}
+	for _, want := range []string{"started", "ended"} {
+		line, err := next(ctx)
+		if err != nil || line != fmt.Sprintf("%d tester %s", s.number, want) {
+			t.Errorf("event %q, %v", line, err)
+		}
+	}
+}
+
+func TestTerminal(t *testing.T) {
+	table := newTable(t, Config{})
+	s := newSessionOf(t, table, self(), "", "sh", "-c", `tty; stty size; echo $TERM; trap 'echo got; stty size; exit 6' INT; echo ready; while :; do read x; echo "<$x>"; done`)
+	ctx := within2(t)
+	for _, line := range []string{"tty vt100 24 80", "winsize 30 100"} {
+		if err := s.Ctl(ctx, strings.Fields(line)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	s.mustStart(t)
+	said := ""
+	until := func(text string) {
+		for !strings.Contains(said, text) {
+			b := make([]byte, 256)
+			n, err := s.ReadCons(ctx, b)
+			if err != nil {
+				t.Fatalf("waiting for %q, after %q: %v", text, said, err)
+			}
+			said += string(b[:n])
+		}
+	}
+	until("ready")
+	if !strings.HasPrefix(said, "/dev/pts/") || !strings.Contains(said, "30 100\r\nvt100\r\n") {
+		t.Errorf("said %q", said)
+	}
+	if _, err := s.WriteCons(ctx, []byte("typed\n")); err != nil {
+		t.Error(err)
+	}
+	until("<typed>")
+	if err := s.Ctl(ctx, []string{"winsize", "10", "20"}); err != nil {
+		t.Error(err)
+	}
+	if err := s.Note("interrupt", false); err != nil {
+		t.Error(err)
+	}
+	until("10 20")
+	if out, errs, st := s.output(t); st.Code != 6 || errs != "" {
+		t.Errorf("said %q, %q, %+v", out, errs, st)
+	}
+}
+
+// TestCommandEndsBeforeOrphan: output ends with the command, though others still hold the pipe; they end with the session.
+func TestCommandEndsBeforeOrphan(t *testing.T) {
+	table := newTable(t, Config{})
+	s := newSessionOf(t, table, self(), "", "sh", "-c", "setsid sleep 1000 & echo $!; exit 3")
+	s.mustStart(t)
+	out, _, st := s.output(t)
+	if st.Code != 3 {
+		t.Errorf("%+v", st)
+	}
+	pid, err := strconv.Atoi(strings.TrimSpace(out))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := unix.Kill(pid, 0); err != nil {
+		t.Errorf("the orphan before the session's end: %v", err)
+	}
+	s.Release()
+	<-s.gone
+	if err := unix.Kill(pid, 0); err != unix.ESRCH {
+		t.Errorf("the orphan after the session's end: %v", err)
+	}
+	s.Hold()
+}
+
+// TestNothingLeft ends sessions in every state, by every way; newTable's cleanup looks for what is left.
+func TestNothingLeft(t *testing.T) {
+	forks := "sleep 1000 & setsid sleep 1000 & (setsid sh -c 'sleep 1000 & sleep 1000' &) & echo ready; trap '' HUP TERM; while :; do sleep 1000; done"
+	for _, how := range []string{"idle", "running", "ended", "killed helper", "table"} {
+		t.Run(how, func(t *testing.T) {
+			table := newTable(t, Config{})
+			s := newSessionOf(t, table, self(), "bind /tmp /no/such", "sh", "-c", forks)
+			post(t, table, s, "term", tempDir(t))
+			ctx := within2(t)
+			if how != "idle" {
+				s.mustStart(t)
+				if _, err := s.ReadStdout(ctx, make([]byte, 64)); err != nil {
+					t.Fatal(err)
+				}
+			}
+			switch how {
+			case "ended":
+				if err := s.Ctl(ctx, []string{"note", "kill"}); err != nil {
+					t.Fatal(err)
+				}
+				s.output(t)
+			case "killed helper":
+				s.process.Kill()
+				if _, _, st := s.output(t); st.Code == 0 {
+					t.Errorf("%+v", st)
+				}
+			case "table":
+				table.Close()
+				<-s.gone
+				if _, err := table.New(self()); err == nil {
+					t.Error("a closed table makes sessions")
+				}
+				return
+			}
+			s.Release()
+			<-s.gone
+			s.Hold()
+			if _, err := table.Session(self(), s.number); err == nil {
+				t.Error("the session is still there")
+			}
+		})
+	}
+}
+
+// TestKeep is about a session that nobody holds.
+func TestKeep(t *testing.T) {
+	table := newTable(t, Config{})
+	s := newSessionOf(t, table, self(), "", "sh", "-c", "read x; echo got $x")
+	s.mustStart(t)
+	ctx := within2(t)
+	if err := s.Ctl(ctx, []string{"keep"}); err != nil {
+		t.Fatal(err)
+	}
+	s.Release()
+	again, err := table.Session(self(), s.number)
+	if err != nil {
+		t.Fatal(err)
+	}
+	again.Hold()
+	if _, err := s.WriteStdin(ctx, []byte("it\n")); err != nil {
+		t.Error(err)
+	}
+	if out, _, st := s.output(t); out != "got it\n" || st.Code != 0 {
+		t.Errorf("said %q, %+v", out, st)
+	}
+}
+
+func TestMax(t *testing.T) {
+	table := newTable(t, Config{Max: 1})
+	s := newSessionOf(t, table, self(), "", "true")
+	if _, err := table.New(self()); err == nil || !strings.Contains(err.Error(), "takes no more") {
+		t.Errorf("one too many: %v", err)
+	}
+	s.Release()
+	<-s.gone
+	s.Hold()
+	newSessionOf(t, table, self(), "", "true")
+}

@@ -1,0 +1,256 @@
+//go:build linux
+
+package session
+
+import (
+	"context"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"cpu/exportfs"
+	"cpu/lib/ninep"
+
+	"golang.org/x/sys/unix"
+)
+
+func TestMount(t *testing.T) {
+	needsFUSE(t)
+	dir, term := tempDir(t), tempDir(t)
+	write(t, term+"/bin/tool", "#!/bin/sh\necho from the terminal: $*\n")
+	if err := os.Chmod(term+"/bin/tool", 0o755); err != nil {
+		t.Fatal(err)
+	}
+	write(t, term+"/only/there/file", "text\n")
+	table := newTable(t, Config{})
+	s := newSessionOf(t, table, self(),
+		"mount /srv/term /mnt/term\nbind /mnt/term/bin $dir/bin\nmount /srv/term $dir/spec only/there\nmount /srv/cpu /mnt/cpu\ncd /only/there",
+		"sh", "-c", dir+"/bin/tool a b; pwd; cat file "+dir+"/spec/file; echo new > made; test -d /mnt/cpu; stat -c %U:%a /srv/term; ls /srv")
+	s.SetDir(dir)
+	post(t, table, s, "term", term)
+	s.mustStart(t)
+	s.CloseStdin()
+	out, errs, st := s.output(t)
+	want := "from the terminal: a b\n/mnt/term/only/there\ntext\ntext\n"
+	if !strings.HasPrefix(out, want) || !strings.HasSuffix(out, ":600\ncpu\nterm\n") || errs != "" || st.Code != 0 {
+		t.Errorf("said %q and %q, %+v", out, errs, st)
+	}
+	if b, err := os.ReadFile(term + "/only/there/made"); string(b) != "new\n" {
+		t.Errorf("the terminal got %q, %v", b, err)
+	}
+	if _, err := os.Lstat(dir + "/bin"); err == nil {
+		t.Error("a mount point is on disk")
+	}
+}
+
+// TestDirFallsBack is about a directory that only the terminal has.
+func TestDirFallsBack(t *testing.T) {
+	needsFUSE(t)
+	term := tempDir(t)
+	write(t, term+"/only/there/file", "text\n")
+	table := newTable(t, Config{})
+	s := newSessionOf(t, table, self(), "mount /srv/term /mnt/term", "cat", "file")
+	s.SetDir("/only/there")
+	post(t, table, s, "term", term)
+	s.mustStart(t)
+	if out, errs, _ := s.output(t); out != "text\n" || errs != "" {
+		t.Errorf("said %q and %q", out, errs)
+	}
+	s = newSessionOf(t, table, self(), "", "cat", "file")
+	s.SetDir("/only/there")
+	if err := s.Ctl(within2(t), []string{"start"}); err == nil || err.Error() != "cd /only/there: no such file or directory" {
+		t.Errorf("without the terminal's files: %v", err)
+	}
+}
+
+// TestSocketInSession is about 9P spoken in the session: through the socket of a posted service, and to any other socket.
+func TestSocketInSession(t *testing.T) {
+	needsFUSE(t)
+	dir, term := tempDir(t), tempDir(t)
+	write(t, term+"/file", "text\n")
+	fs, err := exportfs.New(exportfs.Options{Root: term})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer fs.Close()
+	l, err := net.Listen("unix", dir+"/socket")
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	served := make(chan struct{})
+	go func() {
+		defer close(served)
+		for {
+			c, err := l.Accept()
+			if err != nil {
+				return
+			}
+			(&ninep.Server{Attacher: fs}).Serve(ctx, c)
+		}
+	}()
+	defer func() { cancel(); l.Close(); <-served }()
+	table := newTable(t, Config{})
+	s := newSessionOf(t, table, self(), "mount $dir/socket $dir/a\n", "cat", "a/file")
+	s.SetDir(dir)
+	s.mustStart(t)
+	if out, errs, _ := s.output(t); out != "text\n" || errs != "" {
+		t.Errorf("through a socket of the server: %q, %q", out, errs)
+	}
+	s.Release()
+	<-s.gone
+	s.Hold()
+
+	// A service's socket takes many conversations: bound elsewhere, it is a socket like any other.
+	s = newSessionOf(t, table, self(), "bind '#s' $dir/srv\nmount $dir/srv/term $dir/a\nmount $dir/srv/term $dir/b\n", "cat", "a/file", "b/file")
+	s.SetDir(dir)
+	post(t, table, s, "term", term)
+	s.mustStart(t)
+	if out, errs, _ := s.output(t); out != "text\ntext\n" || errs != "" {
+		t.Errorf("through the service's socket: %q, %q", out, errs)
+	}
+}
+
+// TestPostLater posts a service while the command runs, and takes it away.
+func TestPostLater(t *testing.T) {
+	table := newTable(t, Config{})
+	s := newSessionOf(t, table, self(), "", "sh", "-c", "while ! test -S /srv/late; do :; done; echo there; while test -S /srv/late; do :; done; echo gone")
+	s.mustStart(t)
+	ctx := within2(t)
+	p, err := table.Announce(s.owner, s.number, "late")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := table.Announce(s.owner, s.number, "late"); err == nil {
+		t.Error("a name can be taken twice")
+	}
+	b := make([]byte, 64)
+	n, err := s.ReadStdout(ctx, b)
+	if string(b[:n]) != "there\n" || err != nil {
+		t.Fatalf("said %q, %v", b[:n], err)
+	}
+	p.Drop()
+	if out, _, _ := s.output(t); out != "gone\n" {
+		t.Errorf("said %q", out)
+	}
+	for _, name := range []string{"", "..", "a/b", strings.Repeat("x", 65)} {
+		if _, err := table.Announce(s.owner, s.number, name); err == nil {
+			t.Errorf("%q can be posted", name)
+		}
+	}
+}
+
+// TestTwoSessions is about sessions at the same time that each have their own files at the same name.
+func TestTwoSessions(t *testing.T) {
+	dir := tempDir(t)
+	write(t, dir+"/1/name", "one\n")
+	write(t, dir+"/2/name", "two\n")
+	table := newTable(t, Config{})
+	var sessions []*Session
+	for _, n := range []string{"1", "2"} {
+		s := newSessionOf(t, table, self(), "bind $dir/"+n+" $dir/at\nbind $dir/"+n+" /only-"+n, "sh", "-c", "read x; cat at/name; echo /only-*")
+		s.SetDir(dir)
+		s.mustStart(t)
+		sessions = append(sessions, s)
+	}
+	for i, want := range []string{"one\n/only-1\n", "two\n/only-2\n"} {
+		sessions[i].CloseStdin()
+		if out, errs, _ := sessions[i].output(t); out != want || errs != "" {
+			t.Errorf("session %d said %q and %q", i, out, errs)
+		}
+	}
+	if _, err := os.Lstat(dir + "/at"); err == nil {
+		t.Error("the mount point is on disk")
+	}
+}
+
+// TestRebuild feeds the namespace that a session shows back to another.
+func TestRebuild(t *testing.T) {
+	dir := tempDir(t)
+	write(t, dir+"/a b/name", "a\n")
+	write(t, dir+"/c/name", "c\n")
+	table := newTable(t, Config{})
+	list := "cat x/name y/name /z/name; pwd; cut -d' ' -f5 /proc/self/mountinfo | sort"
+	first := newSessionOf(t, table, self(), "bind -q /no/such /tmp\ncd $dir\nbind 'a b' x\nbind c x\nunmount c x\nbind '#U'$dir/c y\nbind $dir/y /z\ncd c\ncd ..", "sh", "-c", list)
+	first.SetDir(dir)
+	first.mustStart(t)
+	want, errs, _ := first.output(t)
+	if !strings.HasPrefix(want, "a\nc\nc\n"+dir+"\n") || errs != "" {
+		t.Errorf("said %q and %q", want, errs)
+	}
+	ns, err := first.Namespace()
+	if err != nil || !strings.HasSuffix(ns, "\ncd "+dir+"\n") {
+		t.Fatalf("the namespace is %q, %v", ns, err)
+	}
+	second := newSessionOf(t, table, self(), ns, "sh", "-c", list)
+	second.mustStart(t)
+	if got, errs, _ := second.output(t); got != want || errs != "" {
+		t.Errorf("rebuilt from\n%s\nit is\n%s\nnot\n%s\n%s", ns, got, want, errs)
+	}
+	if again, _ := second.Namespace(); again != ns {
+		t.Errorf("the namespace is\n%s\nnot\n%s", again, ns)
+	}
+}
+
+// TestEmptyRoot is the poorest server there is: a root with the program, /dev, /proc and an empty /tmp.
+func TestEmptyRoot(t *testing.T) {
+	needsRoot(t)
+	needsFUSE(t)
+	exe := tempDir(t) + "/cpud"
+	// The root has no libraries.
+	build := exec.Command("go", "test", "-vet=off", "-c", "-o", exe, ".")
+	build.Env = append(os.Environ(), "CGO_ENABLED=0")
+	if out, err := build.CombinedOutput(); err != nil {
+		t.Fatalf("go test -c: %v\n%s", err, out)
+	}
+	for _, how := range []string{"chroot", "chroot read-only", "pivot", "pivot read-only"} {
+		t.Run(how, func(t *testing.T) {
+			root := tempDir(t)
+			out, err := inRoot(root, exe, how)
+			if err != nil || !strings.Contains(out, "--- PASS: TestInEmptyRoot ") {
+				t.Errorf("%v\n%s", err, out)
+			}
+			left, _ := filepath.Glob(root + "/*")
+			if len(left) != 0 {
+				t.Errorf("on disk there is %q", left)
+			}
+		})
+	}
+}
+
+// TestInEmptyRoot is what TestEmptyRoot runs in such a root: all that the command is made of comes from what stands for the terminal.
+func TestInEmptyRoot(t *testing.T) {
+	if os.Getenv(emptyRoot) == "" {
+		t.Skip("run by TestEmptyRoot")
+	}
+	term, err := unix.Open("/tmp/host", unix.O_PATH|unix.O_CLOEXEC, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer unix.Close(term)
+	table := newTable(t, Config{})
+	for _, u := range []struct {
+		name string
+		tty  bool
+	}{{"pipes", false}, {"terminal", true}} {
+		t.Run(u.name, func(t *testing.T) {
+			ns := "mount /srv/term /mnt/term\nbind /mnt/term/bin /bin\nbind /mnt/term/usr /usr\nbind /mnt/term/lib /lib\nbind -q /mnt/term/lib64 /lib64\nbind /mnt/term/etc /etc\ncd $dir"
+			s := newSessionOf(t, table, self(), ns, "sh", "-c", "pwd; echo /*; test -c /dev/null && cat /etc/passwd | head -1")
+			s.SetDir("/usr/bin")
+			if u.tty {
+				s.Ctl(within2(t), []string{"tty", "dumb", "24", "80"})
+			}
+			post(t, table, s, "term", "/tmp/host")
+			s.mustStart(t)
+			out, errs, st := s.output(t)
+			out = strings.ReplaceAll(out, "\r", "")
+			lines := strings.Split(out, "\n")
+			if len(lines) != 4 || lines[0] != "/usr/bin" || !strings.HasPrefix(lines[2], "root:") || errs != "" || st.Code != 0 {
+				t.Errorf("said %q and %q, %+v", out, errs, st)
+			}
+		})
+	}
+}
