@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 
 	"github.com/hugelgupf/p9/linux"
@@ -169,10 +170,10 @@ func (c *Client) takeTag(ctx context.Context, cl *call) error {
 		case <-c.died:
 		case <-ctx.Done():
 			c.mu.Lock()
-			select {
-			case <-turn:
-				c.wakeNext() // it is another's turn
-			default:
+			if i := slices.Index(c.queue, turn); i >= 0 {
+				c.queue = slices.Delete(c.queue, i, i+1)
+			} else {
+				c.wakeNext() // it was this one's turn
 			}
 			c.mu.Unlock()
 			return ctx.Err()

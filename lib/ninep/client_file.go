@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"strings"
 
 	"github.com/hugelgupf/p9/linux"
 	"github.com/hugelgupf/p9/p9"
@@ -30,7 +31,7 @@ var (
 )
 
 // WithContext is as [ContextFile] says. A request whose context is done is flushed; the method returns without waiting for that, unless
-// the answer is just being read into the caller's memory. What such a request would have given, a fid or a new file's, is let go of.
+// its data is just being written, or its answer read into the caller's memory. What such a request would have given, a fid or a new file's, is let go of.
 func (f *File) WithContext(ctx context.Context) p9.File {
 	return &File{clientFid: f.clientFid, ctx: ctx}
 }
@@ -72,10 +73,14 @@ func (f *File) SetAttr(valid p9.SetAttrMask, attr p9.SetAttr) error {
 	return f.rpc(&tsetattr{fid: f.number, valid: setAttrBits(valid), attr: attr}, new(rsetattr))
 }
 
+// Readlink gives the target of a symbolic link, which is never resolved here. One that Linux would not take is EIO.
 func (f *File) Readlink() (string, error) {
 	r := new(rreadlink)
 	if err := f.rpc(&treadlink{fid: f.number}, r); err != nil {
 		return "", err
+	}
+	if len(r.target) >= MaxPath || strings.IndexByte(r.target, 0) >= 0 {
+		return "", &Error{linux.EIO, "the server gives a link's target that is none"}
 	}
 	return r.target, nil
 }

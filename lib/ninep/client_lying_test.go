@@ -11,6 +11,7 @@ import (
 	"runtime"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 
 	"github.com/hugelgupf/p9/linux"
@@ -106,6 +107,7 @@ func TestClientOfLiar(t *testing.T) {
 		}
 		return f
 	}
+	readlink := func(f *File) error { return first(f.Readlink()) }
 	readdir := func(f *File) error { return first(open(f).Readdir(0, 8000)) }
 	readdirattr := func(f *File) error { return first(open(f).ReaddirAttr(0, 8000)) }
 	read := func(f *File) error { return first(open(f).ReadAt(make([]byte, 100), 0)) }
@@ -157,6 +159,9 @@ func TestClientOfLiar(t *testing.T) {
 		{"huge attribute", getxattr, msgTxattrwalk, says(&rxattrwalk{size: 1 << 63}), linux.E2BIG, false},
 		{"attribute that stops", getxattr, msgTxattrwalk, says(&rxattrwalk{size: 10}), linux.EIO, false},
 		{"error 0", getattr, msgTgetattr, says(&rlerror{}), linux.EIO, false},
+		{"error out of range", getattr, msgTgetattr, says(&rlerror{1 << 31}), linux.EIO, false},
+		{"long target", readlink, msgTreadlink, says(&rreadlink{strings.Repeat("t", MaxPath)}), linux.EIO, false},
+		{"target with NUL", readlink, msgTreadlink, says(&rreadlink{"a\x00b"}), linux.EIO, false},
 		{"other type", getattr, msgTgetattr, says(&rclunk{}), linux.EIO, true},
 		{"9P2000's error", getattr, msgTgetattr, says(&rerror{"no"}), linux.EIO, true},
 		{"a request", getattr, msgTgetattr, says(&tgetattr{}), linux.EIO, true},
@@ -420,6 +425,112 @@ func TestClientOfSilentServer(t *testing.T) {
 	if err := <-got; !errors.Is(err, context.Canceled) {
 		t.Errorf("got %v", err)
 	}
+}
+
+// stuckConn is a connection that takes, and says, nothing after the version.
+type stuckConn struct {
+	hostile
+	wrote atomic.Int32
+	stuck chan struct{} // closed when a write has begun that does not end
+}
+
+func (s *stuckConn) Write(p []byte) (int, error) {
+	if s.wrote.Add(1) == 1 {
+		return len(p), nil
+	}
+	close(s.stuck)
+	<-s.closed
+	return 0, io.ErrClosedPipe
+}
+
+// TestClientOfStuckConnection cancels what cannot be sent. The callers' data is theirs again, and those who do not cancel get EIO at the end.
+func TestClientOfStuckConnection(t *testing.T) {
+	hello, _ := appendFrame(nil, noTag, &rversion{msize: 1 << 20, version: VersionCPU}, noDialect)
+	conn := &stuckConn{hostile: hostile{hello: bytes.NewReader(hello), may: make(chan struct{}), closed: make(chan struct{})}, stuck: make(chan struct{})}
+	c, err := NewClient(t.Context(), conn, ClientConfig{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	f := &File{clientFid: c.newFid(), ctx: t.Context()}
+	f.opened(f.clientFid, p9.QID{Version: 1}, 0, 0)
+	var patient, hasty sync.WaitGroup
+	wait := func(err error) {
+		if !errors.Is(err, linux.EIO) {
+			t.Errorf("at the end: %v", err)
+		}
+	}
+	patient.Go(func() {
+		_, err := f.StatFS()
+		wait(err)
+	})
+	<-conn.stuck
+	patient.Go(func() {
+		_, err := f.WriteAt(make([]byte, 1000), 0)
+		wait(err)
+	})
+	ctx, cancel := context.WithCancel(t.Context())
+	for _, size := range []int{10, 100_000, 500_000, 3_000_000} {
+		for range 3 {
+			hasty.Go(func() {
+				p := make([]byte, size)
+				if n, err := f.WithContext(ctx).WriteAt(p, 0); n != 0 || !errors.Is(err, context.Canceled) {
+					t.Errorf("write: %d, %v", n, err)
+				}
+				clear(p)
+			})
+		}
+	}
+	reaches(t, "requests", c.stats.Requests.Load, 2+3*(1+1+1+3))
+	cancel()
+	hasty.Wait()
+	c.Close()
+	patient.Wait()
+}
+
+// TestClientTagsRunOut has callers wait for one of the requests under way to end, and one of them give up.
+func TestClientTagsRunOut(t *testing.T) {
+	asked := make(chan uint16, MaxRequests+2)
+	var server *peer
+	c := scripted(t, Version9P2000L, func(p *peer, tag uint16, m message) bool {
+		if m.typ() != msgTgetattr {
+			return false
+		}
+		server = p
+		asked <- tag
+		return true
+	})
+	root := attachRoot(t, c, "")
+	var calling sync.WaitGroup
+	for range MaxRequests {
+		calling.Go(func() { root.GetAttr(p9.AttrMaskAll) })
+	}
+	var tags []uint16
+	for range MaxRequests {
+		tags = append(tags, <-asked)
+	}
+	waiting := func() int64 {
+		c.mu.Lock()
+		defer c.mu.Unlock()
+		return int64(len(c.queue))
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	gave := make(chan error)
+	go func() { gave <- first(root.WithContext(ctx).StatFS()) }()
+	reaches(t, "waiting", waiting, 1)
+	got := make(chan error)
+	go func() { got <- first(root.StatFS()) }()
+	reaches(t, "waiting", waiting, 2)
+	cancel()
+	if err := <-gave; !errors.Is(err, context.Canceled) {
+		t.Error(err)
+	}
+	c.newFid().clunkNow() // goes through in any case
+	server.send(tags[0], &rgetattr{})
+	if err := <-got; err != nil {
+		t.Error(err)
+	}
+	c.Close()
+	calling.Wait()
 }
 
 // TestClientGapInData reads what the server hands out with a hole: what is behind it must not be taken for what is in it.

@@ -18,6 +18,9 @@ const (
 	directMin = 16 << 10
 )
 
+// maxErrno is the highest error that Linux' FUSE takes for one.
+const maxErrno = 511
+
 // A replyReader is what the reader's goroutine needs besides the Client.
 type replyReader struct {
 	c       *Client
@@ -153,7 +156,7 @@ func (rr *replyReader) receive(h header, body []byte, cl *call) error {
 		if err := rr.decode(&m, h, body); err != nil {
 			return err
 		}
-		if cl.err = linux.Errno(m.errno); m.errno == 0 {
+		if cl.err = linux.Errno(m.errno); m.errno == 0 || m.errno > maxErrno {
 			cl.err = linux.EIO
 		}
 		return nil
