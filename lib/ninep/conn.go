@@ -169,6 +169,22 @@ func (c *conn) spawn(f func()) {
 	}()
 }
 
+// hangup ends the connection as its peer might.
+func (c *conn) hangup() {
+	c.rwc.Close()
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.interrupt()
+}
+
+// interrupt cancels all requests. It is called with mu held.
+func (c *conn) interrupt() {
+	for _, r := range c.tags {
+		r.interrupt()
+	}
+	c.ended.Broadcast()
+}
+
 // end cancels all requests, waits for them, and closes all files and the connection.
 func (c *conn) end() {
 	c.stop()
@@ -184,8 +200,8 @@ func (c *conn) abort() {
 	defer c.mu.Unlock()
 	for _, r := range c.tags {
 		r.aborted = true
-		r.interrupt()
 	}
+	c.interrupt()
 	for r := c.held.pop(); r != nil; r = c.held.pop() {
 		c.stats.Pending.Add(-1)
 	}

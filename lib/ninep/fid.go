@@ -209,13 +209,5 @@ func (f *fid) clunk() error {
 	return nil
 }
 
-// view is f's file for r: one whose operations end when r is flushed.
-func (f *fid) view(r *request) p9.File {
-	if f.ctx != nil {
-		return f.ctx.WithContext(r.context())
-	}
-	return f.file
-}
-
 // fid returns the fid of that number for r, which puts it.
 func (r *request) fid(num uint32) (*fid, error) { return r.c.fids.get(num) }

@@ -18,8 +18,9 @@ type ContextFile interface {
 
 	// WithContext returns a view of the same file, sharing its fid and its open state, whose operations end early, with an error
 	// for which [Errno] gives EINTR, once ctx is done. Closing the view closes the file. Files which the view's methods return are
-	// not bound to ctx. The server calls it for each request, with a context that ends when the request is flushed or its
-	// connection is gone.
+	// not bound to ctx. The server calls it for a request, with a context that ends when the request is flushed or its
+	// connection is gone. The view and ctx must not be used after the method that was called on the view has returned: where
+	// nobody has asked for ctx.Done, a later request on the same file is served with both again.
 	WithContext(ctx context.Context) p9.File
 }
 

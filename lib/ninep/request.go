@@ -1,11 +1,11 @@
 package ninep
 
 import (
-	"context"
 	"errors"
 	"fmt"
 
 	"github.com/hugelgupf/p9/linux"
+	"github.com/hugelgupf/p9/p9"
 )
 
 // A request is one request from its frame to its reply. It is used again for another of the same type.
@@ -20,16 +20,19 @@ type request struct {
 	body  *block // the frame's body, if it is longer than small
 	data  *block // the reply's data
 
+	// The last fid that r, or a request before it, has used, and its view for ctx.
+	viewed *fid
+	view   p9.File
+
 	// Guarded by c.mu.
-	ctx      context.Context // made when it is first asked for
-	cancel   context.CancelFunc
-	stopped  bool       // flushed or aborted: ctx is, or will be, done
-	aborted  bool       // by Tversion or the connection's end: no reply
-	waiting  bool       // in c.held
-	limited  bool       // counts in c.running, and its body in c.bodies
-	reserved int        // of c.reserved
-	flushes  []*request // Tflushes to be answered after this
-	next     *request   // in c.held or c.free
+	ctx      *requestContext // made when it is first asked for
+	stopped  bool            // flushed or aborted: ctx is, or will be, done
+	aborted  bool            // by Tversion or the connection's end: no reply
+	waiting  bool            // in c.held
+	limited  bool            // counts in c.running, and its body in c.bodies
+	reserved int             // of c.reserved
+	flushes  []*request      // Tflushes to be answered after this
+	next     *request        // in c.held or c.free
 }
 
 // A handler does what a request asks for. It fills r.out, or fails.
@@ -124,7 +127,8 @@ func (r *request) drop() {
 func (c *conn) put(r *request) {
 	c.reserved -= r.reserved
 	r.reserved = 0
-	r.ctx, r.cancel, r.stopped, r.aborted, r.limited = nil, nil, false, false, false
+	r.release()
+	r.stopped, r.aborted, r.limited = false, false, false
 	r.flushes = r.flushes[:0]
 	typ := r.in.typ()
 	r.next = c.free[typ]
@@ -184,16 +188,12 @@ func (r *request) serve() {
 	err := handlers[r.in.typ()](r)
 	c.mu.Lock()
 	silent := r.aborted || r.stopped && err != nil && Errno(err) == linux.EINTR
-	cancel := r.cancel
 	if silent {
 		delete(c.tags, r.tag) // as though it had never been sent: flush(9P)
 	}
 	c.mu.Unlock()
 	if !silent {
 		r.reply(err)
-	}
-	if cancel != nil {
-		cancel()
 	}
 	for _, f := range r.flushes { // nobody adds to them: the tag is free
 		c.answerFlush(f)
@@ -257,28 +257,6 @@ func (c *conn) forget(tag uint16) {
 	c.mu.Lock()
 	delete(c.tags, tag)
 	c.mu.Unlock()
-}
-
-// context is done when r is flushed or its connection ends, and also once r is answered.
-func (r *request) context() context.Context {
-	r.c.mu.Lock()
-	defer r.c.mu.Unlock()
-	if r.ctx == nil {
-		r.ctx, r.cancel = context.WithCancel(r.c.ctx)
-		if r.stopped {
-			r.cancel()
-		}
-	}
-	return r.ctx
-}
-
-// interrupt makes r's context done. It is called with mu held.
-func (r *request) interrupt() {
-	r.stopped = true
-	if r.cancel != nil {
-		r.cancel()
-	}
-	r.c.ended.Broadcast() // it may be waiting in reserve
 }
 
 // A requestQueue is requests that wait to be started, first come first served.

@@ -64,7 +64,7 @@ type Stats struct {
 // all requests and waits for them, closes all files, and closes conn.
 func (s *Server) Serve(ctx context.Context, conn io.ReadWriteCloser) error {
 	c := newConn(ctx, s, conn)
-	stop := context.AfterFunc(ctx, func() { conn.Close() })
+	stop := context.AfterFunc(ctx, c.hangup)
 	err := c.read()
 	stop()
 	c.end()

@@ -246,14 +246,6 @@ func (r *request) walkgetattr(m *twalkgetattr, a *rwalkgetattr) error {
 	return r.install(f, m.newfid, s)
 }
 
-// bind is a view of file for r, as fid.view gives.
-func bind(r *request, file p9.File) p9.File {
-	if f, ok := file.(ContextFile); ok {
-		return f.WithContext(r.context())
-	}
-	return file
-}
-
 func (r *request) clunk(m *tclunk, _ *rclunk) error {
 	f := r.c.fids.remove(m.fid)
 	if f == nil {
