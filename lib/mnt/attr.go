@@ -35,10 +35,13 @@ type ids struct {
 func newIDs(list []IDMap) ids {
 	m := ids{map[uint32]uint32{}, map[uint32]uint32{}, map[uint32]uint32{}, map[uint32]uint32{}}
 	for _, i := range list {
+		near, far := m.nearUID, m.farUID
 		if i.Group {
-			m.nearGID[i.Far], m.farGID[i.Near] = i.Near, i.Far
-		} else {
-			m.nearUID[i.Far], m.farUID[i.Near] = i.Near, i.Far
+			near, far = m.nearGID, m.farGID
+		}
+		near[i.Far] = i.Near
+		if i.Far != AnyID {
+			far[i.Near] = i.Far
 		}
 	}
 	return m
@@ -46,6 +49,9 @@ func newIDs(list []IDMap) ids {
 
 func mapped(m map[uint32]uint32, id uint32) uint32 {
 	if to, ok := m[id]; ok {
+		return to
+	}
+	if to, ok := m[AnyID]; ok {
 		return to
 	}
 	return id

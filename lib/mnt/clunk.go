@@ -3,6 +3,7 @@
 package mnt
 
 import (
+	"context"
 	"sync"
 
 	"github.com/hugelgupf/p9/p9"
@@ -13,6 +14,7 @@ const maxClunks = 64
 
 // clunks are files on their way to be closed.
 type clunks struct {
+	ctx     context.Context // done: nobody waits for answers any more
 	mu      sync.Mutex
 	queue   []p9.File
 	workers int
@@ -39,7 +41,7 @@ func (c *clunks) work() {
 		f := c.queue[0]
 		c.queue = c.queue[1:]
 		c.mu.Unlock()
-		f.Close()
+		view(f, c.ctx).Close()
 		c.mu.Lock()
 	}
 	c.workers--

@@ -104,7 +104,7 @@ func (r *request) getlk() error {
 	}
 	g, ok := l.h.fid.with(r.ctx).(ninep.LockGetter)
 	if !ok {
-		return linux.ENOSYS
+		return linux.EOPNOTSUPP
 	}
 	held, err := g.GetLock(l.lock)
 	if err != nil {

@@ -82,5 +82,5 @@ func (r *request) handle() error {
 		return linux.ENOTTY
 	}
 	// Among others FALLOCATE, LSEEK, COPY_FILE_RANGE and POLL: the kernel does these without us from then on, or says EOPNOTSUPP.
-	return linux.ENOSYS
+	return errNoOp
 }

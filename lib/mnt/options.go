@@ -15,6 +15,10 @@ type Options struct {
 	IDs []IDMap
 }
 
+// AnyID as IDMap.Far stands for every id that no other entry has. A kernel refuses to write where the owner has no number in a mount's user
+// namespace, whatever the far side says; so a mount in one shows such files as somebody's who has.
+const AnyID = ^uint32(0)
+
 // IDMap is one user id, or group id, that has another number here than at the far side.
 type IDMap struct {
 	Far, Near uint32

@@ -30,6 +30,7 @@ func ServeFUSE(ctx context.Context, dev *os.File, root p9.File, o Options) error
 	}
 	s := &server{dev: d, ids: newIDs(o.IDs), name: o.FSName, pending: map[uint64]*request{}, handles: map[uint64]any{}}
 	s.ctx, s.cancel = context.WithCancel(ctx)
+	s.clunks.ctx = ctx
 	s.nodes.byID, s.nodes.byPath = map[uint64]*node{}, map[uint64]*node{}
 	// Closing the device is what aborts the connection: the kernel fails every request that it still has.
 	stop := context.AfterFunc(s.ctx, func() { d.Close() })
@@ -316,9 +317,7 @@ func (r *request) answer(err error) error {
 	number := int32(0)
 	if err != nil {
 		size = outHeader
-		if number = -int32(ninep.Errno(err)); number <= -512 || number >= 0 {
-			number = -int32(unix.EIO)
-		}
+		number = errorNumber(err)
 	}
 	e = make(encoder, 0, outHeader)
 	e.u32(uint32(size))
@@ -333,6 +332,24 @@ func (r *request) answer(err error) error {
 		iov = append(iov, r.data...)
 	}
 	return r.s.write(iov)
+}
+
+// errNoOp says that an operation is not one of ours: the kernel is not to ask for it again.
+var errNoOp = errors.New("no such operation")
+
+// errorNumber is the error as the kernel has it. ENOSYS of the far side must not become the kernel's, which would take it for all files.
+func errorNumber(err error) int32 {
+	if err == errNoOp {
+		return -int32(unix.ENOSYS)
+	}
+	switch n := -int32(ninep.Errno(err)); {
+	case n == -int32(unix.ENOSYS):
+		return -int32(unix.EOPNOTSUPP)
+	case n <= -512 || n >= 0:
+		return -int32(unix.EIO)
+	default:
+		return n
+	}
 }
 
 func (s *server) write(iov [][]byte) (err error) {

@@ -4,16 +4,18 @@ package mnt
 
 import (
 	"bytes"
-	"errors"
 	"fmt"
 	"os"
 	"strings"
 
+	"cpu/lib/ninep"
+
 	"golang.org/x/sys/unix"
 )
 
-// v9fsMsize are sizes of a message to ask the kernel for, best first: how much its socket transport takes depends on its version.
-var v9fsMsize = []int{1<<20 + 24, 512 << 10, 64 << 10, 8 << 10}
+// v9fsMsize is the size of a message that the kernel is asked for. How much its socket transport takes depends on its version: it lowers
+// it by itself.
+const v9fsMsize = ninep.DefaultMsize
 
 // HaveV9FS reports whether the running kernel has v9fs.
 func HaveV9FS() bool {
@@ -34,13 +36,9 @@ func MountV9FS(dir string, conn *os.File, o Options, aname string) error {
 		return &os.PathError{Op: "mount", Path: dir, Err: err}
 	}
 	cerr := c.Control(func(fd uintptr) {
-		for _, msize := range v9fsMsize {
-			// Mapped files want cache=mmap; access=any because the far side serves one user whoever asks here.
-			data := fmt.Sprintf("trans=fd,rfdno=%d,wfdno=%d,version=9p2000.L,msize=%d,cache=mmap,access=any,uname=root,aname=%s", fd, fd, msize, aname)
-			if err = unix.Mount(o.source(), dir, "9p", o.flags(), data); !errors.Is(err, unix.EINVAL) {
-				return
-			}
-		}
+		// Mapped files want cache=mmap; access=any because the far side serves one user, whoever asks here.
+		data := fmt.Sprintf("trans=fd,rfdno=%d,wfdno=%d,version=9p2000.L,msize=%d,cache=mmap,access=any,aname=%s", fd, fd, v9fsMsize, aname)
+		err = unix.Mount(o.source(), dir, "9p", o.flags(), data)
 	})
 	if err == nil {
 		err = cerr

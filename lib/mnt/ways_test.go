@@ -246,14 +246,7 @@ func guestMain(names []string) error {
 		return err
 	}
 	defer fs.Close()
-	kernel, ours, err := socketpair()
-	if err != nil {
-		return err
-	}
-	done := make(chan error, 1)
-	go func() { done <- (&ninep.Server{Attacher: fs}).Serve(context.Background(), ours) }()
-	err = mnt.MountV9FS(dir, kernel, mnt.Options{FSName: "tree"}, "")
-	kernel.Close()
+	done, err := mountV9FS(dir, fs)
 	if err != nil {
 		return err
 	}
@@ -270,8 +263,50 @@ func guestMain(names []string) error {
 	if err := <-done; err != nil && !errors.Is(err, io.EOF) {
 		return err
 	}
+	if err := guestInterrupt(dir); err != nil {
+		return err
+	}
 	if failed > 0 {
 		return fmt.Errorf("%d cases failed", failed)
 	}
 	return nil
+}
+
+// mountV9FS mounts a tree that this process exports. The channel gives the result of serving it.
+func mountV9FS(dir string, a p9.Attacher) (done chan error, err error) {
+	kernel, ours, err := socketpair()
+	if err != nil {
+		return nil, err
+	}
+	defer kernel.Close()
+	done = make(chan error, 1)
+	go func() { done <- (&ninep.Server{Attacher: a}).Serve(context.Background(), ours) }()
+	return done, mnt.MountV9FS(dir, kernel, mnt.Options{FSName: "tree"}, "")
+}
+
+// guestInterrupt: a signal ends a read that waits, on a v9fs mount too, and nothing stays of it at the far side.
+func guestInterrupt(dir string) error {
+	c := newControl()
+	done, err := mountV9FS(dir, c)
+	if err != nil {
+		return err
+	}
+	cat := exec.Command("cat", dir+"/block")
+	if err := cat.Start(); err != nil {
+		return err
+	}
+	<-c.blocked
+	if err := cat.Process.Signal(syscall.SIGINT); err != nil {
+		return err
+	}
+	if err := cat.Wait(); err == nil || err.Error() != "signal: interrupt" {
+		return fmt.Errorf("interrupted cat: %v", err)
+	}
+	if err := <-c.ended; err != context.Canceled {
+		return fmt.Errorf("the read ended with %v", err)
+	}
+	if err := unix.Unmount(dir, 0); err != nil {
+		return err
+	}
+	return <-done
 }

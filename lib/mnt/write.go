@@ -11,8 +11,10 @@ import (
 )
 
 const (
-	writesInFlight = 8       // of one file, sent and not yet answered
-	writesHeld     = 4 << 20 // bytes of one file, sent or to be sent; beyond, a writer waits
+	smallWrites = 8        // of one file, sent and not yet answered; beyond, small ones gather
+	largeWrites = 64       // those of largeWrite bytes and more do not
+	largeWrite  = 32 << 10 // bytes
+	writesHeld  = 4 << 20  // bytes of one file, sent or to be sent; beyond, a writer waits
 )
 
 // writes are the data of one file that a process has written and the far side has not yet acknowledged. A write is answered to the
@@ -82,8 +84,11 @@ func (w *writes) oldest() *extent {
 
 // send starts what may be under way now. W.mu is held.
 func (s *server) send(w *writes) {
-	for len(w.queue) > 0 && len(w.flight) < writesInFlight {
+	for len(w.queue) > 0 {
 		e := w.queue[0]
+		if k := len(w.flight); k >= largeWrites || k >= smallWrites && len(e.data) < largeWrite {
+			return
+		}
 		for _, f := range w.flight {
 			if e.overlaps(f) {
 				return

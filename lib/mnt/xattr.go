@@ -28,7 +28,7 @@ func (r *request) getxattr(n *node) error {
 		return err
 	})
 	if err != nil {
-		return noXattr(err)
+		return err
 	}
 	return r.value(size, value)
 }
@@ -41,7 +41,7 @@ func (r *request) listxattr(n *node) error {
 		return err
 	})
 	if err != nil {
-		return noXattr(err)
+		return err
 	}
 	var list []byte
 	for _, name := range names {
@@ -50,14 +50,6 @@ func (r *request) listxattr(n *node) error {
 		}
 	}
 	return r.value(size, list)
-}
-
-// noXattr keeps ENOSYS from the kernel, which would take it for all files: a tree may be put together of different ones.
-func noXattr(err error) error {
-	if err == linux.ENOSYS {
-		return linux.EOPNOTSUPP
-	}
-	return err
 }
 
 // value answers with v, or where the caller gave no room, with its size.
@@ -86,7 +78,7 @@ func (r *request) setxattr(n *node) error {
 	}
 	err := r.s.on(r.ctx, n, func(f p9.File) error { return f.SetXattr(name, value[:size], p9.XattrFlags(flags)) })
 	n.touch()
-	return noXattr(err)
+	return err
 }
 
 func (r *request) removexattr(n *node) error {
@@ -96,5 +88,5 @@ func (r *request) removexattr(n *node) error {
 	}
 	err := r.s.on(r.ctx, n, func(f p9.File) error { return f.RemoveXattr(name) })
 	n.touch()
-	return noXattr(err)
+	return err
 }
