@@ -97,7 +97,11 @@ func (r *request) renameat(m *trenameat, _ *rrenameat) error {
 		return err
 	}
 	defer to.put()
-	return from.view(r).RenameAt(m.oldname, to.file, m.newname)
+	if err := from.view(r).RenameAt(m.oldname, to.file, m.newname); err != nil {
+		return err
+	}
+	r.follow(from.place.Load().walk([]string{m.oldname}), to.place.Load().walk([]string{m.newname}), to.file)
+	return nil
 }
 
 func (r *request) rename(m *trename, _ *rrename) error {
@@ -111,15 +115,45 @@ func (r *request) rename(m *trename, _ *rrename) error {
 		return err
 	}
 	defer to.put()
-	return r.move(f, to.file, m.name)
+	return r.move(f, to.place.Load().walk([]string{m.name}), to.file)
 }
 
-// move renames f to name in directory to.
-func (r *request) move(f *fid, to p9.File, name string) error {
+// move renames f to a place in directory dir.
+func (r *request) move(f *fid, to *place, dir p9.File) error {
+	from := f.place.Load()
+	var err error
 	if _, ok := f.file.(Remover); ok {
-		return f.view(r).Rename(to, name)
+		err = f.view(r).Rename(dir, to.name)
+	} else {
+		err = f.inParent(func(parent p9.File, old string) error { return parent.RenameAt(old, dir, to.name) })
 	}
-	return f.inParent(func(dir p9.File, old string) error { return dir.RenameAt(old, to, name) })
+	if err == nil {
+		r.follow(from, to, dir)
+	}
+	return err
+}
+
+// follow makes the fids at and below a place that has been renamed, to one in directory dir, follow: those of 9P2000, which need their
+// names, and those whose files are to be told where they are. Other trees know, and their clients have fids by the ten thousand.
+func (r *request) follow(from, to *place, dir p9.File) {
+	if _, knows := dir.(Remover); knows && r.c.dialect != dialect9P2000 {
+		return
+	}
+	for _, f := range r.c.fids.below(from) {
+		rest := f.place.Load().names()[len(from.names()):]
+		f.place.Store(to.walk(rest))
+		if _, knows := f.file.(Remover); knows {
+			f.put()
+			continue
+		}
+		if n := len(rest); n == 0 {
+			f.file.Renamed(dir, to.name)
+		} else if _, parent, err := to.root.file.Walk(append(to.names(), rest[:n-1]...)); err == nil {
+			f.file.Renamed(parent, rest[n-1])
+			parent.Close()
+		}
+		f.put()
+	}
 }
 
 // remove does a Tremove: the fid is gone whether or not the file is.

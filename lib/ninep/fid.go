@@ -169,6 +169,26 @@ func (t *fidTable) remove(num uint32) *fid {
 	return f
 }
 
+// below returns the fids at and below a place, those nearest to the root first. The caller puts them.
+func (t *fidTable) below(p *place) []*fid {
+	names := p.names()
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	var list []*fid
+	for _, f := range t.fids {
+		at := f.place.Load()
+		if at.root != p.root {
+			continue
+		}
+		if n := at.names(); len(n) >= len(names) && slices.Equal(n[:len(names)], names) {
+			f.refs.Add(1)
+			list = append(list, f)
+		}
+	}
+	slices.SortFunc(list, func(a, b *fid) int { return len(a.place.Load().names()) - len(b.place.Load().names()) })
+	return list
+}
+
 // clear clunks all fids.
 func (t *fidTable) clear() {
 	t.mu.Lock()

@@ -20,6 +20,7 @@ type memTree struct {
 	nodes   int // there are at most maxNodes
 	files   atomic.Int64
 	plain   bool          // files are not Removers
+	told    []string      // what Renamed was called with
 	blocked chan struct{} // gets a value, if there is room, when an operation begins to block
 }
 
@@ -465,4 +466,8 @@ func (f *memFile) Readlink() (string, error) {
 	return f.n.target, nil
 }
 
-func (f *memFile) Renamed(p9.File, string) {}
+func (f *memFile) Renamed(_ p9.File, name string) {
+	f.t.mu.Lock()
+	defer f.t.mu.Unlock()
+	f.t.told = append(f.t.told, name)
+}

@@ -144,7 +144,12 @@ func TestRemoveAfterReplacement(t *testing.T) {
 	tree.plain = true
 	p := session(t, Version9P2000L, tree)
 	ok[*rwalk](p, &twalk{fid: 0, newfid: 1, names: []string{"f"}})
-	ok[*rrenameat](p, &trenameat{olddfid: 0, oldname: "f", newdfid: 0, newname: "f2"})
+	tree.mu.Lock() // somebody else
+	err := tree.rename(tree.root, "f", tree.root, "f2")
+	tree.mu.Unlock()
+	if err != nil {
+		t.Fatal(err)
+	}
 	ok[*rwalk](p, &twalk{fid: 0, newfid: 2})
 	ok[*rlcreate](p, &tlcreate{fid: 2, name: "f", flags: 1})
 	p.fails(linux.ESTALE, &tremove{fid: 1})
@@ -355,5 +360,36 @@ func TestTrace(t *testing.T) {
 	want := "-> Tversion notag msize 8192 version 9P2000.L\n<- Rversion notag msize 8192 version 9P2000.L\n-> Tclunk tag 1 fid 3\n<- Rlerror tag 1 EBADF\n"
 	if b.String() != want {
 		t.Errorf("got\n%swant\n%s", &b, want)
+	}
+}
+
+// In a tree whose files do not know where they are, fids follow when a directory above them is renamed.
+func TestFollow(t *testing.T) {
+	for _, version := range []string{Version9P2000, Version9P2000L} {
+		tree := smallTree()
+		tree.plain = true
+		p := session(t, version, tree)
+		ok[*rwalk](p, &twalk{fid: 0, newfid: 1, names: []string{"d"}})
+		ok[*rwalk](p, &twalk{fid: 0, newfid: 2, names: []string{"d", "e", "g"}})
+		if version == Version9P2000 {
+			ok[*rwstat](p, wstat(1, func(s *stat) { s.name = "moved" }))
+			if s := p.stat(1); s.name != "moved" {
+				t.Errorf("it is called %s", s.name)
+			}
+		} else {
+			ok[*rrename](p, &trename{fid: 1, dfid: 0, name: "other"})
+			ok[*rrenameat](p, &trenameat{olddfid: 0, oldname: "other", newdfid: 0, newname: "moved"})
+		}
+		ok[*rremove](p, &tremove{fid: 2})
+		if a := ok[*rwalk](p, &twalk{fid: 0, newfid: 2, names: []string{"moved", "e", "g"}}); len(a.qids) != 2 {
+			t.Error("it was not removed")
+		}
+		tree.mu.Lock()
+		told := tree.told
+		tree.mu.Unlock()
+		if len(told) == 0 || told[len(told)-1] != "g" {
+			t.Errorf("told: %v", told)
+		}
+		p.hangup()
 	}
 }

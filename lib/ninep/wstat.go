@@ -128,9 +128,5 @@ func (r *request) renameIn(f *fid, name string) error {
 		return err
 	}
 	defer dir.Close()
-	if err := r.move(f, dir, name); err != nil {
-		return err
-	}
-	f.place.CompareAndSwap(p, &place{root: p.root, parent: p.parent, name: name})
-	return nil
+	return r.move(f, &place{root: p.root, parent: p.parent, name: name}, dir)
 }
