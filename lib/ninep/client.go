@@ -25,6 +25,7 @@ type ClientConfig struct {
 type Client struct {
 	conn    io.ReadWriteCloser
 	trace   io.Writer
+	tracing sync.Mutex // held while trace is written to
 	w       *frameWriter
 	dialect dialect
 	msize   uint32
@@ -180,7 +181,9 @@ func (c *Client) payload() int { return int(c.msize) - HeaderSize }
 
 func (c *Client) traceMessage(tag uint16, m message) {
 	if c.trace != nil {
+		c.tracing.Lock()
 		traceMessage(c.trace, tag, m)
+		c.tracing.Unlock()
 	}
 }
 

@@ -68,11 +68,6 @@ func (c *Client) do(ctx context.Context, t, r message, late func(typ uint8)) err
 	if err := c.start(ctx, cl, t); err != nil {
 		return err
 	}
-	return c.finish(ctx, cl)
-}
-
-// finish waits for a call that has been started and has no data.
-func (c *Client) finish(ctx context.Context, cl *call) error {
 	err, mine := c.wait(ctx, cl)
 	if mine {
 		cl.put()
@@ -155,6 +150,9 @@ func (c *Client) writePosted() {
 
 // takeTag enters a call into the table, once there is room for one more.
 func (c *Client) takeTag(ctx context.Context, cl *call) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
 	c.mu.Lock()
 	for c.err == nil && (c.inFlight >= MaxRequests && !cl.exempt || len(c.free) == 0 && len(c.calls) == maxTags) {
 		if cl.exempt { // such as the reader's goroutine sends, which cannot wait

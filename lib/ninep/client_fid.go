@@ -50,8 +50,8 @@ func (n *fidNumbers) end() {
 	n.mu.Unlock()
 }
 
-// A clientFid is a number that stands for a file at the server. The number is given back once the server has let go of it and no request that
-// names it is about to be sent.
+// A clientFid is a number that stands for a file at the server. The number is given back once the server has let go of it and no request
+// that names it is about to be sent.
 type clientFid struct {
 	c      *Client
 	number uint32
@@ -125,7 +125,7 @@ func (f *clientFid) clunk(ctx context.Context) error {
 	}
 	err := cl.err
 	if err == nil {
-		f.unuse() // otherwise cl.late has
+		f.unuse() // of an error cl.late is told
 	}
 	cl.put()
 	return err

@@ -69,6 +69,7 @@ func (f *File) GetAttr(req p9.AttrMask) (p9.QID, p9.AttrMask, p9.Attr, error) {
 	return r.qid, attrMask(r.valid), r.attr, nil
 }
 
+// SetAttr changes those attributes that valid names: chmod(2), chown(2), truncate(2), utimensat(2).
 func (f *File) SetAttr(valid p9.SetAttrMask, attr p9.SetAttr) error {
 	return f.rpc(&tsetattr{fid: f.number, valid: setAttrBits(valid), attr: attr}, new(rsetattr))
 }
@@ -85,6 +86,8 @@ func (f *File) Readlink() (string, error) {
 	return r.target, nil
 }
 
+// Mkdir is mkdir(2) in directory f. The owner is who the server takes the connection's user to be, whatever uid says; that holds for
+// Symlink and Mknod too.
 func (f *File) Mkdir(name string, permissions p9.FileMode, uid p9.UID, gid p9.GID) (p9.QID, error) {
 	if err := checkNames(name); err != nil {
 		return p9.QID{}, err
@@ -94,6 +97,7 @@ func (f *File) Mkdir(name string, permissions p9.FileMode, uid p9.UID, gid p9.GI
 	return r.qid, err
 }
 
+// Symlink makes newName in directory f, a symbolic link to oldName: symlink(2).
 func (f *File) Symlink(oldName, newName string, uid p9.UID, gid p9.GID) (p9.QID, error) {
 	if err := f.c.checkPath(oldName, newName); err != nil {
 		return p9.QID{}, err
@@ -103,6 +107,7 @@ func (f *File) Symlink(oldName, newName string, uid p9.UID, gid p9.GID) (p9.QID,
 	return r.qid, err
 }
 
+// Mknod is mknod(2) in directory f.
 func (f *File) Mknod(name string, mode p9.FileMode, major, minor uint32, uid p9.UID, gid p9.GID) (p9.QID, error) {
 	if err := checkNames(name); err != nil {
 		return p9.QID{}, err
@@ -112,6 +117,7 @@ func (f *File) Mknod(name string, mode p9.FileMode, major, minor uint32, uid p9.
 	return r.qid, err
 }
 
+// Link makes newName in directory f, a hard link to target: link(2).
 func (f *File) Link(target p9.File, newName string) error {
 	return f.with(target, newName, func(other uint32) error {
 		return f.rpc(&tlink{dfid: f.number, fid: other, name: newName}, new(rlink))
