@@ -58,7 +58,7 @@ func (r *request) read(m *tread, a *rread) error {
 		count = min(count, maxStream)
 	}
 	switch {
-	case f.xattr != nil, f.dir != nil && f.readable():
+	case f.xattr != nil, f.readable() && f.dir != nil:
 	case f.qid.Type&p9.TypeDir != 0:
 		return linux.EISDIR
 	case !f.readable():

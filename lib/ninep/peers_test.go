@@ -163,3 +163,43 @@ func TestAllocation(t *testing.T) {
 		t.Logf("%.2f allocations for a read and a write", got)
 	}
 }
+
+// A tree reached over 9P, served on to another: a Tflush goes all the way.
+func TestServedOn(t *testing.T) {
+	tree := smallTree()
+	near, err := net.Dial("tcp", listen(t, tree))
+	if err != nil {
+		t.Fatal(err)
+	}
+	c, err := NewClient(context.Background(), near, ClientConfig{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	for _, version := range []string{Version9P2000, Version9P2000L, VersionCPU} {
+		p := serve(t, &Server{Attacher: c.Attacher()}, newMemTree())
+		p.version(version, DefaultMsize)
+		p.attach(0)
+		p.open(1, 0, "block")
+		blocked(p, tree, 10)
+		p.send(11, &tflush{oldtag: 10})
+		if tag, m := p.recv(); tag != 11 || m.typ() != msgRflush {
+			t.Errorf("got %T with tag %d", m, tag)
+		}
+		p.open(2, 0, "f")
+		if a := ok[*rread](p, &tread{fid: 2, count: 100}); string(a.data) != "hello, world" {
+			t.Errorf("got %q", a.data)
+		}
+		ok[*rwalk](p, &twalk{fid: 0, newfid: 3, names: []string{"d", "e", "..", "h"}})
+		if version == Version9P2000 {
+			p.open(4, 0, "d")
+			if a := ok[*rread](p, &tread{fid: 4, count: 8000}); len(a.data) == 0 {
+				t.Error("an empty directory")
+			}
+			ok[*rcreate](p, &tcreate{fid: 0, name: "new", perm: 0o644, mode: 1})
+			ok[*rwrite](p, &twrite{fid: 0, data: []byte("x")})
+			ok[*rremove](p, &tremove{fid: 0})
+		}
+		p.hangup()
+	}
+}
