@@ -28,7 +28,7 @@ case $how in
 *read-only) mount -o remount,ro,bind "$root" ;;
 esac
 case $how in
-pivot*) pivot_root . tmp/host/mnt; exec tmp/host/usr/sbin/chroot . /cpud -test.v '-test.run=^TestInEmptyRoot$' ;;
+pivot*) pivot_root . tmp/host/mnt; exec /cpud -test.v '-test.run=^TestInEmptyRoot$' ;;
 *) exec chroot . /cpud -test.v '-test.run=^TestInEmptyRoot$' ;;
 esac
 `

@@ -6,13 +6,13 @@ import (
 	"context"
 	"net"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
 
 	"cpu/exportfs"
 	"cpu/lib/ninep"
+	"cpu/lib/umltest"
 
 	"golang.org/x/sys/unix"
 )
@@ -200,12 +200,7 @@ func TestEmptyRoot(t *testing.T) {
 	needsRoot(t)
 	needsFUSE(t)
 	exe := tempDir(t) + "/cpud"
-	// The root has no libraries.
-	build := exec.Command("go", "test", "-vet=off", "-c", "-o", exe, ".")
-	build.Env = append(os.Environ(), "CGO_ENABLED=0")
-	if out, err := build.CombinedOutput(); err != nil {
-		t.Fatalf("go test -c: %v\n%s", err, out)
-	}
+	buildStatic(t, exe)
 	for _, how := range []string{"chroot", "chroot read-only", "pivot", "pivot read-only"} {
 		t.Run(how, func(t *testing.T) {
 			root := tempDir(t)
@@ -252,5 +247,39 @@ func TestInEmptyRoot(t *testing.T) {
 				t.Errorf("said %q and %q, %+v", out, errs, st)
 			}
 		})
+	}
+}
+
+// TestGuest mounts with v9fs, in a kernel that has it.
+func TestGuest(t *testing.T) {
+	share := t.TempDir()
+	buildStatic(t, share+"/session.test")
+	out, status := umltest.Run(t, share, []string{guest + "=1"}, share+"/session.test", "-test.v", "-test.run=^TestInGuest$")
+	if status != "0" || !strings.Contains(out, "--- PASS: TestInGuest ") {
+		t.Errorf("in the guest: exit status %s\n%s", status, out)
+	}
+}
+
+// guest is set in the environment of a test that is in one.
+const guest = "CPU_TEST_GUEST"
+
+// TestInGuest is what TestGuest runs there.
+func TestInGuest(t *testing.T) {
+	if os.Getenv(guest) == "" {
+		t.Skip("run by TestGuest")
+	}
+	dir, term := tempDir(t), tempDir(t)
+	write(t, term+"/deep/file", "text\n")
+	table := newTable(t, Config{Mount: "v9fs"})
+	s := newSessionOf(t, table, self(), "mount /srv/term /mnt/term\nmount /srv/term $dir/spec deep\nbind /mnt/term/deep $dir/here", "sh", "-c",
+		"cat spec/file here/file; echo new > here/made; grep -c 'term .* 9p ' /proc/self/mounts")
+	s.SetDir(dir)
+	post(t, table, s, "term", term)
+	s.mustStart(t)
+	if out, errs, st := s.output(t); out != "text\ntext\n3\n" || errs != "" || st.Code != 0 {
+		t.Errorf("said %q and %q, %+v", out, errs, st)
+	}
+	if b, err := os.ReadFile(term + "/deep/made"); string(b) != "new\n" {
+		t.Errorf("the terminal got %q, %v", b, err)
 	}
 }

@@ -28,6 +28,7 @@ import (
 
 func TestMain(m *testing.M) {
 	Main()
+	os.Setenv("GORACE", "atexit_sleep_ms=0") // a helper does not outlive its session by a second
 	os.Exit(m.Run())
 }
 
@@ -284,5 +285,15 @@ func asOrdinary(t *testing.T, tests ...string) {
 		if !strings.Contains(string(out), fmt.Sprintf("--- PASS: %s ", name)) {
 			t.Errorf("%s did not pass\n%s", name, out)
 		}
+	}
+}
+
+// buildStatic makes a program of this package's tests that needs no libraries, nor the address space that the race detector does.
+func buildStatic(t *testing.T, to string) {
+	t.Helper()
+	c := exec.Command("go", "test", "-vet=off", "-c", "-o", to, ".")
+	c.Env = append(os.Environ(), "CGO_ENABLED=0")
+	if out, err := c.CombinedOutput(); err != nil {
+		t.Fatalf("go test -c: %v\n%s", err, out)
 	}
 }

@@ -71,7 +71,6 @@ func (s *Session) launch(result chan<- error) (err error) {
 	c := &exec.Cmd{
 		Path:        "/proc/self/exe",
 		Args:        []string{helperName},
-		Env:         []string{},
 		Dir:         "/",
 		Stderr:      said,
 		ExtraFiles:  []*os.File{end},
