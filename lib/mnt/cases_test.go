@@ -497,12 +497,22 @@ func closeToOpen(p place) {
 		p.check(err)
 		p.want(string(b) == "mine", "at the far side %q", b)
 	}
-	// A file in place of another.
-	p.check(os.WriteFile(p.tree+"/g", []byte("other"), 0o644))
-	p.check(os.Rename(p.tree+"/g", p.tree+"/f"))
-	p.until("the new file", func() bool {
+	// A file in place of another, and in place of none.
+	for i := range 5 {
+		want := fmt.Sprint("other ", i)
+		p.check(os.WriteFile(p.tree+"/g", []byte(want), 0o644))
+		p.check(os.Rename(p.tree+"/g", p.tree+"/f"))
 		b, err := os.ReadFile(p.mnt + "/f")
-		return err == nil && string(b) == "other"
+		p.check(err)
+		p.want(string(b) == want, "replaced: %q, want %q", b, want)
+	}
+	p.check(os.Remove(p.tree + "/f"))
+	_, err := os.ReadFile(p.mnt + "/f")
+	p.want(errors.Is(err, unix.ENOENT), "removed: %v", err)
+	p.check(os.WriteFile(p.tree+"/f", []byte("again"), 0o644))
+	p.until("the file that is there again", func() bool {
+		b, err := os.ReadFile(p.mnt + "/f")
+		return err == nil && string(b) == "again"
 	})
 }
 

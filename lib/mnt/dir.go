@@ -271,19 +271,20 @@ func (r *request) nextBlock(h *dirHandle) error {
 	if err != nil {
 		return err
 	}
+	next := h.from
+	if len(block) > 0 {
+		if next = block[len(block)-1].Offset; next == h.from {
+			return linux.EIO // no way forward
+		}
+	}
 	h.base += len(h.block)
-	h.block, h.have, h.read = block, true, at
+	h.block, h.from, h.have, h.read = block, next, true, at
 	if len(block) == 0 {
 		if h.keep {
 			h.node.remember(h)
 		}
 		return nil
 	}
-	next := block[len(block)-1].Offset
-	if next == h.from {
-		return linux.EIO // no way forward
-	}
-	h.from = next
 	if h.keep = h.keep && len(h.all)+len(block) <= listingMax; h.keep {
 		h.all = append(h.all, block...)
 	} else {

@@ -149,14 +149,19 @@ func (s *server) walk(ctx context.Context, n, parent *node, name string) (p9.Fil
 	}
 	defer s.drop(d)
 	qids, file, err := d.with(ctx).Walk([]string{name})
-	if err != nil {
-		return nil, err
-	}
-	if len(qids) != 1 || qids[0].Path != n.qid.Path {
+	if err == nil && (len(qids) != 1 || qids[0].Path != n.qid.Path) {
 		s.clunk(file)
-		return nil, linux.ESTALE
+		err = linux.ENOENT
 	}
-	return file, nil
+	if !errors.Is(err, linux.ENOENT) {
+		return file, err
+	}
+	// The kernel looks the name up again on ESTALE, and must not be told the same.
+	parent.mu.Lock()
+	parent.list = nil
+	parent.mu.Unlock()
+	s.unsee(parent)
+	return nil, linux.ESTALE
 }
 
 // on runs op on n's fid, and once more on a new one where the fid turns out to be that of a name that has moved.
