@@ -28,12 +28,12 @@ case $how in
 *read-only) mount -o remount,ro,bind "$root" ;;
 esac
 case $how in
-pivot*) pivot_root . tmp/host/mnt; exec /cpud -test.v '-test.run=^TestInEmptyRoot$' ;;
-*) exec chroot . /cpud -test.v '-test.run=^TestInEmptyRoot$' ;;
+pivot*) pivot_root . tmp/host/mnt; exec /cpud -test.v '-test.run=^TestEmptyRoot$' ;;
+*) exec chroot . /cpud -test.v '-test.run=^TestEmptyRoot$' ;;
 esac
 `
 
-// inRoot runs TestInEmptyRoot in a root of that kind, mounted on dir.
+// inRoot runs TestEmptyRoot in a root of that kind, mounted on dir.
 func inRoot(dir, exe, how string) (string, error) {
 	c := exec.Command("sh", "-c", rootScript, "root", dir, exe, how)
 	c.Env = append(os.Environ(), emptyRoot+"=1", "TMPDIR=/tmp")

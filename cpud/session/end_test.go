@@ -27,7 +27,7 @@ func TestNotes(t *testing.T) {
 			t.Errorf("%s: an idle session takes a note", note.name)
 		}
 		s.mustStart(t)
-		ctx := within2(t)
+		ctx := soon(t)
 		if _, err := s.ReadStdout(ctx, make([]byte, 64)); err != nil {
 			t.Fatal(err)
 		}
@@ -54,7 +54,7 @@ func TestNoteGroup(t *testing.T) {
 	table := newTable(t, Config{})
 	s := newSessionOf(t, table, self(), "", "sh", "-c", `trap : USR1; for i in 1 2 3; do setsid sh -c 'trap "exit 7" USR1; echo ready; while :; do read x; done' <&0 & done; wait; wait; wait; wait; echo all`)
 	s.mustStart(t)
-	ctx := within2(t)
+	ctx := soon(t)
 	var said string
 	for strings.Count(said, "ready") < 3 {
 		b := make([]byte, 64)
@@ -74,11 +74,11 @@ func TestNoteGroup(t *testing.T) {
 
 func TestStop(t *testing.T) {
 	table := newTable(t, Config{})
-	next, stop := table.Events(within2(t))
+	next, stop := table.Events(soon(t))
 	defer stop()
 	s := newSessionOf(t, table, self(), "", "sh", "-c", "echo ready; read x; exit 5")
 	s.mustStart(t)
-	ctx := within2(t)
+	ctx := soon(t)
 	s.ReadStdout(ctx, make([]byte, 64))
 	for _, c := range []struct {
 		ctl  string
@@ -108,7 +108,7 @@ func TestStop(t *testing.T) {
 func TestTerminal(t *testing.T) {
 	table := newTable(t, Config{})
 	s := newSessionOf(t, table, self(), "", "sh", "-c", `tty; stty size; echo $TERM; trap 'echo got; stty size; exit 6' INT; echo ready; while :; do read x; echo "<$x>"; done`)
-	ctx := within2(t)
+	ctx := soon(t)
 	for _, line := range []string{"tty vt100 24 80", "winsize 30 100"} {
 		if err := s.Ctl(ctx, strings.Fields(line)); err != nil {
 			t.Fatal(err)
@@ -178,7 +178,7 @@ func TestNothingLeft(t *testing.T) {
 			table := newTable(t, Config{})
 			s := newSessionOf(t, table, self(), "bind /tmp /no/such", "sh", "-c", forks)
 			post(t, table, s, "term", tempDir(t))
-			ctx := within2(t)
+			ctx := soon(t)
 			if how != "idle" {
 				s.mustStart(t)
 				if _, err := s.ReadStdout(ctx, make([]byte, 64)); err != nil {
@@ -219,7 +219,7 @@ func TestKeep(t *testing.T) {
 	table := newTable(t, Config{})
 	s := newSessionOf(t, table, self(), "", "sh", "-c", "read x; echo got $x")
 	s.mustStart(t)
-	ctx := within2(t)
+	ctx := soon(t)
 	if err := s.Ctl(ctx, []string{"keep"}); err != nil {
 		t.Fatal(err)
 	}

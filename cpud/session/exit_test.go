@@ -37,7 +37,7 @@ func TestExit(t *testing.T) {
 		{[]string{"/tmp"}, "exit 126", 126, "/tmp: permission denied"},
 	} {
 		s := newSessionOf(t, table, self(), "", c.args...)
-		err := s.Ctl(within2(t), []string{"start"})
+		err := s.Ctl(soon(t), []string{"start"})
 		if c.fail == "" && err != nil || c.fail != "" && (err == nil || err.Error() != c.fail || s.Err() != c.fail) {
 			t.Errorf("%q: start gave %v, errstr %q; want %q", c.args, err, s.Err(), c.fail)
 		}
@@ -56,7 +56,7 @@ func TestStreams(t *testing.T) {
 	table := newTable(t, Config{})
 	s := newSessionOf(t, table, self(), "", "sh", "-c", "tr a-z A-Z; echo oops >&2")
 	s.mustStart(t)
-	ctx := within2(t)
+	ctx := soon(t)
 	in := strings.Repeat("abcdefgh", 100_000)
 	done := make(chan error, 1)
 	go func() {

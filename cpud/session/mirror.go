@@ -4,6 +4,7 @@ package session
 
 import (
 	"fmt"
+	"io"
 	"os"
 	"path"
 	"strings"
@@ -171,6 +172,9 @@ func copyEntry(to, from int, name string, mode uint32) error {
 	return attach(tree, to, name)
 }
 
+// maxEntries bounds a directory that is read: the terminal's may never end.
+const maxEntries = 1 << 17
+
 // list returns the names in the directory dir, opened O_PATH.
 func list(dir int) ([]string, error) {
 	fd, err := unix.Openat(dir, ".", unix.O_RDONLY|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
@@ -179,7 +183,13 @@ func list(dir int) ([]string, error) {
 	}
 	f := os.NewFile(uintptr(fd), ".")
 	defer f.Close()
-	names, err := f.Readdirnames(-1)
+	names, err := f.Readdirnames(maxEntries)
+	if err == nil && len(names) == maxEntries {
+		return nil, fmt.Errorf("more than %d entries", maxEntries-1)
+	}
+	if err == io.EOF {
+		err = nil
+	}
 	return names, reason(err)
 }
 

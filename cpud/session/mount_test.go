@@ -7,14 +7,15 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strings"
+	"syscall"
 	"testing"
 
+	"cpu/ctlfs"
 	"cpu/exportfs"
 	"cpu/lib/ninep"
 	"cpu/lib/umltest"
-
-	"golang.org/x/sys/unix"
 )
 
 func TestMount(t *testing.T) {
@@ -61,7 +62,7 @@ func TestDirFallsBack(t *testing.T) {
 	}
 	s = newSessionOf(t, table, self(), "", "cat", "file")
 	s.SetDir("/only/there")
-	if err := s.Ctl(within2(t), []string{"start"}); err == nil || err.Error() != "cd /only/there: no such file or directory" {
+	if err := s.Ctl(soon(t), []string{"start"}); err == nil || err.Error() != "cd /only/there: no such file or directory" {
 		t.Errorf("without the terminal's files: %v", err)
 	}
 }
@@ -119,7 +120,7 @@ func TestPostLater(t *testing.T) {
 	table := newTable(t, Config{})
 	s := newSessionOf(t, table, self(), "", "sh", "-c", "while ! test -S /srv/late; do :; done; echo there; while test -S /srv/late; do :; done; echo gone")
 	s.mustStart(t)
-	ctx := within2(t)
+	ctx := soon(t)
 	p, err := table.Announce(s.owner, s.number, "late")
 	if err != nil {
 		t.Fatal(err)
@@ -197,6 +198,10 @@ func TestRebuild(t *testing.T) {
 
 // TestEmptyRoot is the poorest server there is: a root with the program, /dev, /proc and an empty /tmp.
 func TestEmptyRoot(t *testing.T) {
+	if os.Getenv(emptyRoot) != "" {
+		inEmptyRoot(t)
+		return
+	}
 	needsRoot(t)
 	needsFUSE(t)
 	exe := tempDir(t) + "/cpud"
@@ -205,7 +210,7 @@ func TestEmptyRoot(t *testing.T) {
 		t.Run(how, func(t *testing.T) {
 			root := tempDir(t)
 			out, err := inRoot(root, exe, how)
-			if err != nil || !strings.Contains(out, "--- PASS: TestInEmptyRoot ") {
+			if err != nil || !strings.Contains(out, "--- PASS: TestEmptyRoot ") {
 				t.Errorf("%v\n%s", err, out)
 			}
 			left, _ := filepath.Glob(root + "/*")
@@ -216,16 +221,8 @@ func TestEmptyRoot(t *testing.T) {
 	}
 }
 
-// TestInEmptyRoot is what TestEmptyRoot runs in such a root: all that the command is made of comes from what stands for the terminal.
-func TestInEmptyRoot(t *testing.T) {
-	if os.Getenv(emptyRoot) == "" {
-		t.Skip("run by TestEmptyRoot")
-	}
-	term, err := unix.Open("/tmp/host", unix.O_PATH|unix.O_CLOEXEC, 0)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer unix.Close(term)
+// inEmptyRoot is what happens in such a root: all that the command is made of comes from what stands for the terminal.
+func inEmptyRoot(t *testing.T) {
 	table := newTable(t, Config{})
 	for _, u := range []struct {
 		name string
@@ -236,7 +233,7 @@ func TestInEmptyRoot(t *testing.T) {
 			s := newSessionOf(t, table, self(), ns, "sh", "-c", "pwd; echo /*; test -c /dev/null && cat /etc/passwd | head -1")
 			s.SetDir("/usr/bin")
 			if u.tty {
-				s.Ctl(within2(t), []string{"tty", "dumb", "24", "80"})
+				s.Ctl(soon(t), []string{"tty", "dumb", "24", "80"})
 			}
 			post(t, table, s, "term", "/tmp/host")
 			s.mustStart(t)
@@ -252,10 +249,14 @@ func TestInEmptyRoot(t *testing.T) {
 
 // TestGuest mounts with v9fs, in a kernel that has it.
 func TestGuest(t *testing.T) {
+	if os.Getenv(guest) != "" {
+		inGuest(t)
+		return
+	}
 	share := t.TempDir()
 	buildStatic(t, share+"/session.test")
-	out, status := umltest.Run(t, share, []string{guest + "=1"}, share+"/session.test", "-test.v", "-test.run=^TestInGuest$")
-	if status != "0" || !strings.Contains(out, "--- PASS: TestInGuest ") {
+	out, status := umltest.Run(t, share, []string{guest + "=1"}, share+"/session.test", "-test.v", "-test.run=^TestGuest$")
+	if status != "0" || !strings.Contains(out, "--- PASS: TestGuest ") {
 		t.Errorf("in the guest: exit status %s\n%s", status, out)
 	}
 }
@@ -263,11 +264,8 @@ func TestGuest(t *testing.T) {
 // guest is set in the environment of a test that is in one.
 const guest = "CPU_TEST_GUEST"
 
-// TestInGuest is what TestGuest runs there.
-func TestInGuest(t *testing.T) {
-	if os.Getenv(guest) == "" {
-		t.Skip("run by TestGuest")
-	}
+// inGuest is what happens there.
+func inGuest(t *testing.T) {
 	dir, term := tempDir(t), tempDir(t)
 	write(t, term+"/deep/file", "text\n")
 	table := newTable(t, Config{Mount: "v9fs"})
@@ -281,5 +279,81 @@ func TestInGuest(t *testing.T) {
 	}
 	if b, err := os.ReadFile(term + "/deep/made"); string(b) != "new\n" {
 		t.Errorf("the terminal got %q, %v", b, err)
+	}
+}
+
+// TestIDs is about the user at the terminal, who is the session's user in the session, both ways.
+func TestIDs(t *testing.T) {
+	needsRoot(t)
+	needsFUSE(t)
+	term := tempDir(t)
+	write(t, term+"/mine", "")
+	write(t, term+"/other", "")
+	if err := os.Chown(term+"/other", 12345, 12346); err != nil {
+		t.Fatal(err)
+	}
+	table := newTable(t, Config{})
+	s := newSessionOf(t, table, nobody(), "mount /srv/term /mnt/term\ncd /mnt/term", "sh", "-c", "stat -c %u:%g mine other; touch new; stat -c %u:%g new")
+	for _, v := range []string{"termuid", "termgid"} {
+		if err := s.Ctl(soon(t), []string{"var", v, "0"}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	post(t, table, s, "term", term)
+	s.mustStart(t)
+	if out, errs, _ := s.output(t); out != "65534:65534\n12345:12346\n65534:65534\n" || errs != "" {
+		t.Errorf("said %q and %q", out, errs)
+	}
+	if fi, err := os.Stat(term + "/new"); err != nil || fi.Sys().(*syscall.Stat_t).Uid != 0 {
+		t.Errorf("the terminal got %v, %v", fi, err)
+	}
+}
+
+// TestCloseWhileBuilding ends sessions whose namespace waits for a terminal that says nothing.
+func TestCloseWhileBuilding(t *testing.T) {
+	needsFUSE(t)
+	for _, how := range []string{"cancel", "close"} {
+		table := newTable(t, Config{})
+		s := newSessionOf(t, table, self(), "mount /srv/term /mnt/term", "true")
+		p, err := table.Announce(s.owner, s.number, "term")
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer p.Drop()
+		ctx, cancel := context.WithCancel(soon(t))
+		started := make(chan error, 1)
+		go func() { started <- s.Ctl(ctx, []string{"start"}) }()
+		for s.State() != ctlfs.Starting && ctx.Err() == nil {
+			runtime.Gosched()
+		}
+		if how == "cancel" {
+			cancel()
+		} else {
+			table.Close()
+		}
+		if err := <-started; err == nil {
+			t.Errorf("%s: it started", how)
+		}
+		cancel()
+	}
+}
+
+// TestDeadTerminal cuts the terminal off under a running command: what it has open fails at once, and the session ends as any other.
+func TestDeadTerminal(t *testing.T) {
+	needsFUSE(t)
+	term := tempDir(t)
+	write(t, term+"/file", "text\n")
+	table := newTable(t, Config{})
+	s := newSessionOf(t, table, self(), "mount /srv/term /mnt/term\ncd /mnt/term", "sh", "-c", "echo ready; read x; cat other; exit 5")
+	hangUp := post(t, table, s, "term", term)
+	s.mustStart(t)
+	ctx := soon(t)
+	if _, err := s.ReadStdout(ctx, make([]byte, 64)); err != nil {
+		t.Fatal(err)
+	}
+	hangUp()
+	s.CloseStdin()
+	if out, errs, st := s.output(t); st.Code != 5 || !strings.Contains(errs, "rror") {
+		t.Errorf("said %q and %q, %+v", out, errs, st)
 	}
 }

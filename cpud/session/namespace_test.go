@@ -115,7 +115,7 @@ func TestFailingLines(t *testing.T) {
 	} {
 		s := newSessionOf(t, table, self(), c.ns, "true")
 		s.SetDir(dir)
-		err := s.Ctl(within2(t), []string{"start"})
+		err := s.Ctl(soon(t), []string{"start"})
 		if err == nil || err.Error() != c.want || s.Err() != c.want {
 			t.Errorf("%q\ngave %v\nwant %s", c.ns, err, c.want)
 		}

@@ -35,7 +35,8 @@ func TestMain(m *testing.M) {
 // long bounds what should take no time at all.
 const long = time.Minute
 
-func within2(t *testing.T) context.Context {
+// soon is for what should.
+func soon(t *testing.T) context.Context {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), long)
 	t.Cleanup(cancel)
@@ -153,7 +154,7 @@ func newSessionOf(t *testing.T, table *Table, u ctlfs.User, ns string, args ...s
 // start starts the command, which must work.
 func (s *Session) mustStart(t *testing.T) {
 	t.Helper()
-	if err := s.Ctl(within2(t), []string{"start"}); err != nil {
+	if err := s.Ctl(soon(t), []string{"start"}); err != nil {
 		t.Fatalf("start: %v", err)
 	}
 }
@@ -161,7 +162,7 @@ func (s *Session) mustStart(t *testing.T) {
 // output is all that the command writes, and how it ends.
 func (s *Session) output(t *testing.T) (stdout, stderr string, st ctlfs.Status) {
 	t.Helper()
-	ctx := within2(t)
+	ctx := soon(t)
 	var wg sync.WaitGroup
 	read := func(to *string, from func(context.Context, []byte) (int, error)) {
 		wg.Go(func() {
@@ -199,8 +200,9 @@ func run(t *testing.T, table *Table, u ctlfs.User, ns string, args ...string) st
 	return stdout
 }
 
-// post serves a directory of this machine to the session as /srv/name, as a terminal would.
-func post(t *testing.T, table *Table, s *Session, name, dir string) {
+// post serves a directory of this machine to the session as /srv/name, as a terminal would. The terminal goes
+// away with the test, or with hangUp.
+func post(t *testing.T, table *Table, s *Session, name, dir string) (hangUp func()) {
 	t.Helper()
 	fs, err := exportfs.New(exportfs.Options{Root: dir})
 	if err != nil {
@@ -215,11 +217,15 @@ func post(t *testing.T, table *Table, s *Session, name, dir string) {
 	var wg sync.WaitGroup
 	wg.Go(func() { (&ninep.Server{Attacher: fs}).Serve(ctx, far) })
 	wg.Go(func() { p.Serve(ctx, near) })
-	t.Cleanup(func() {
+	hangUp = func() {
 		cancel()
 		wg.Wait()
+	}
+	t.Cleanup(func() {
+		hangUp()
 		fs.Close()
 	})
+	return hangUp
 }
 
 // needsFUSE skips where services cannot be mounted.
@@ -282,6 +288,9 @@ func asOrdinary(t *testing.T, tests ...string) {
 		t.Errorf("%v\n%s", err, out)
 	}
 	for _, name := range tests {
+		if strings.Contains(string(out), "--- SKIP: "+name+" ") {
+			t.Skipf("%s is skipped for an ordinary user\n%s", name, out)
+		}
 		if !strings.Contains(string(out), fmt.Sprintf("--- PASS: %s ", name)) {
 			t.Errorf("%s did not pass\n%s", name, out)
 		}

@@ -143,11 +143,13 @@ func (s *Session) addService(svc *service) error {
 	if s.services[svc.name] != nil {
 		return words(linux.EEXIST, "/srv/%s: posted already", svc.name)
 	}
-	s.services[svc.name] = svc
 	if s.wire != nil && (s.state == ctlfs.Running || s.state == ctlfs.Stopped) {
+		if err := s.wire.put(&message{Kind: kindPost, Name: svc.name}); err != nil {
+			return err
+		}
 		svc.told = true
-		return s.wire.put(&message{Kind: kindPost, Name: svc.name})
 	}
+	s.services[svc.name] = svc
 	return nil
 }
 

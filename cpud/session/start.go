@@ -162,13 +162,14 @@ func (s *Session) attend(c *exec.Cmd, w *wire, id string, said *tail, result cha
 		if err != nil {
 			break
 		}
-		s.handle(m, result)
+		s.handle(w, m, result)
 	}
 	w.close()
 	err := c.Wait()
 	if err != nil {
-		// Nobody has killed what it left behind.
-		sweep(id)
+		sweep(id) // nobody has killed what it left behind
+	}
+	if said.Len() > 0 {
 		s.table.log.Warn("session helper", "session", s.number, "err", err, "said", said.String())
 	}
 	s.mu.Lock()
@@ -189,7 +190,7 @@ func (s *Session) attend(c *exec.Cmd, w *wire, id string, said *tail, result cha
 }
 
 // handle is one message from the helper.
-func (s *Session) handle(m *message, result chan<- error) {
+func (s *Session) handle(w *wire, m *message, result chan<- error) {
 	take := func() *os.File {
 		if len(m.files) == 0 {
 			return nil
@@ -206,11 +207,11 @@ func (s *Session) handle(m *message, result chan<- error) {
 		}
 	case kindAttach:
 		conn := take()
-		s.work.Go(func() { s.answer(s.attachTree(m.Name, m.Spec, conn)) })
+		s.work.Go(func() { answer(w)(s.attachTree(m.Name, m.Spec, conn)) })
 	case kindFUSE:
-		s.answer(0, s.serveFUSE(m.Tree, m.Name, take()))
+		answer(w)(0, s.serveFUSE(m.Tree, m.Name, take()))
 	case kindV9FS:
-		s.answer(0, s.serveV9FS(m.Tree, take()))
+		answer(w)(0, s.serveV9FS(m.Tree, take()))
 	case kindDrop:
 		if t := s.takeTree(m.Tree); t != nil {
 			t.close()
@@ -250,9 +251,9 @@ func (s *Session) handle(m *message, result chan<- error) {
 	}
 }
 
-// answer replies to the helper's question.
-func (s *Session) answer(tree int, err error) {
-	s.wire.put(&message{Kind: kindReply, Tree: tree, Err: newFailure(err, 0)})
+// answer replies to the helper's question. A helper that is gone does not mind.
+func answer(w *wire) func(tree int, err error) {
+	return func(tree int, err error) { w.put(&message{Kind: kindReply, Tree: tree, Err: newFailure(err, 0)}) }
 }
 
 // started takes down that the command runs.

@@ -32,12 +32,12 @@ func TestBecome(t *testing.T) {
 		"cd " + dir + "/secret/open", ". " + dir + "/secret/open/file",
 	} {
 		s := newSessionOf(t, table, nobody(), ns, "true")
-		if err := s.Ctl(within2(t), []string{"start"}); err == nil || !strings.Contains(err.Error(), "permission denied") {
+		if err := s.Ctl(soon(t), []string{"start"}); err == nil || !strings.Contains(err.Error(), "permission denied") {
 			t.Errorf("%s: %v", ns, err)
 		}
 	}
 	s := newSessionOf(t, table, nobody(), "", dir+"/secret/open/file")
-	if err := s.Ctl(within2(t), []string{"start"}); err == nil || s.Status().Code != 126 {
+	if err := s.Ctl(soon(t), []string{"start"}); err == nil || s.Status().Code != 126 {
 		t.Errorf("a command out of reach: %v, %+v", err, s.Status())
 	}
 	// Others do not see the session, root does.
@@ -81,7 +81,7 @@ func TestShell(t *testing.T) {
 	s := newSessionOf(t, table, self(), "")
 	s.SetEnv([]string{"SHELL=/no/such/shell"})
 	s.mustStart(t)
-	ctx := within2(t)
+	ctx := soon(t)
 	if _, err := s.WriteStdin(ctx, []byte("echo $0\n")); err != nil {
 		t.Fatal(err)
 	}
