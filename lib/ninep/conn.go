@@ -2,6 +2,7 @@ package ninep
 
 import (
 	"bufio"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -50,7 +51,7 @@ func newConn(ctx context.Context, s *Server, rwc io.ReadWriteCloser) *conn {
 		stats:       s.Stats,
 		msize:       MinMsize,
 		tags:        make(map[uint16]*request),
-		maxRequests: or(s.MaxRequests, MaxRequests),
+		maxRequests: cmp.Or(s.MaxRequests, MaxRequests),
 	}
 	if c.log == nil {
 		c.log = slog.New(slog.DiscardHandler)
@@ -62,7 +63,7 @@ func newConn(ctx context.Context, s *Server, rwc io.ReadWriteCloser) *conn {
 	c.ctx, c.stop = context.WithCancel(ctx)
 	c.w = newFrameWriter(rwc, &c.stats.BytesOut)
 	c.w.queued = c.forget
-	c.fids.init(or(s.MaxFids, MaxFids), &c.stats.Fids)
+	c.fids.init(cmp.Or(s.MaxFids, MaxFids), &c.stats.Fids)
 	return c
 }
 
@@ -216,7 +217,7 @@ func (c *conn) version(r *request, m *tversion) error {
 	c.abort()
 	c.fids.clear()
 	d := negotiate(m.version, c.srv.versions())
-	msize := min(int(min(m.msize, 1<<30)), int(or(c.srv.Msize, DefaultMsize)))
+	msize := min(int(min(m.msize, 1<<30)), int(cmp.Or(c.srv.Msize, DefaultMsize)))
 	if msize < MinMsize {
 		like := d
 		if like == noDialect {

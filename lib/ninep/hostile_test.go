@@ -7,6 +7,7 @@ import (
 	"errors"
 	"io"
 	"strings"
+	"sync/atomic"
 	"testing"
 
 	"github.com/hugelgupf/p9/linux"
@@ -257,4 +258,47 @@ func TestDeafPeer(t *testing.T) {
 	}
 	p.hangup()
 	<-sent
+}
+
+// deafScript is a connection to which nothing can be written after a few replies, though requests still come.
+type deafScript struct {
+	*script
+	writes atomic.Int64 // that will succeed
+}
+
+func (s *deafScript) Write(p []byte) (int, error) {
+	if s.writes.Add(-1) < 0 {
+		return 0, io.ErrClosedPipe
+	}
+	return len(p), nil
+}
+
+func TestNothingCanBeWritten(t *testing.T) {
+	tree := smallTree()
+	for round := range 100 {
+		s := &deafScript{script: newScript()}
+		s.writes.Store(int64(round % 7))
+		for i, m := range []message{
+			&tattach{afid: noFid}, &twalk{newfid: 1, names: []string{"block"}}, &tlopen{fid: 1},
+			&tread{fid: 1, count: 1}, &tread{fid: 1, count: 1}, &tflush{oldtag: 3}, &tflush{oldtag: 4}, &tflush{oldtag: 1},
+		} {
+			if i == 0 {
+				b, _ := frameOf(noTag, &tversion{msize: 8192, version: Version9P2000L}, noDialect)
+				s.say(b)
+			}
+			b, _ := frameOf(uint16(i), m, dialect9P2000L)
+			s.say(b)
+		}
+		s.Close() // for those rounds in which all writes succeed
+		stats := new(Stats)
+		if err := (&Server{Attacher: tree, Stats: stats}).Serve(t.Context(), s); err == nil && round%7 == 0 {
+			t.Error("no error")
+		}
+		if n, m := stats.Fids.Load(), stats.Pending.Load(); n+m != 0 {
+			t.Errorf("%d fids, %d requests left", n, m)
+		}
+	}
+	if n := tree.files.Load(); n != 0 {
+		t.Errorf("%d files not closed", n)
+	}
 }

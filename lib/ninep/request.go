@@ -3,6 +3,7 @@ package ninep
 import (
 	"errors"
 	"fmt"
+	"strings"
 
 	"github.com/hugelgupf/p9/linux"
 	"github.com/hugelgupf/p9/p9"
@@ -231,6 +232,11 @@ func (r *request) reply(err error) {
 		err = c.send(r.tag, errorMessage(c.dialect, linux.EMSGSIZE))
 	}
 	if err != nil {
+		c.mu.Lock()
+		if c.tags[r.tag] == r {
+			delete(c.tags, r.tag)
+		}
+		c.mu.Unlock()
 		c.rwc.Close()
 	}
 }
@@ -245,7 +251,7 @@ func errorMessage(d dialect, err error) message {
 		e = &Error{Errno: Errno(err)}
 	}
 	text := e.Error()
-	return &rerror{ename: text[:min(len(text), maxError)]}
+	return &rerror{ename: strings.ToValidUTF8(text[:min(len(text), maxError)], "")}
 }
 
 // maxError is the length in bytes beyond which the text of Rerror is cut off.

@@ -31,7 +31,7 @@ type Server struct {
 	// Users turns between the names that 9P2000 has for users and groups and the numbers of the tree's; nil is decimal numbers.
 	Users Users
 
-	// Trace gets a line for each message, in one Write; nil is none.
+	// Trace gets a line for each message, in one Write, which may be called at any time beside others; nil is none.
 	Trace io.Writer
 
 	// Log gets a line when a peer's bad frame has ended its connection; nil discards it.
@@ -79,12 +79,4 @@ func (s *Server) versions() []string {
 		return []string{VersionCPU, Version9P2000L, Version9P2000}
 	}
 	return s.Versions
-}
-
-func or[T comparable](v, zero T) T {
-	var none T
-	if v == none {
-		return zero
-	}
-	return v
 }
