@@ -171,9 +171,6 @@ func (f *memFile) block(name string) error {
 func (f *memFile) Walk(names []string) (qids []p9.QID, _ p9.File, err error) {
 	f.t.mu.Lock()
 	defer f.t.mu.Unlock()
-	if f.state.open.Load() {
-		return nil, nil, linux.EBUSY
-	}
 	n := f.n
 	for _, name := range names {
 		if n = n.children[name]; n == nil {

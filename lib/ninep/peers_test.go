@@ -61,6 +61,10 @@ func TestDiod(t *testing.T) {
 	if got := strings.Fields(string(out)); err != nil || strings.Join(got, " ") != "e h big" {
 		t.Errorf("diodls: %v: %s", err, out)
 	}
+	out, err = exec.CommandContext(t.Context(), "diodls", "-l", "-s", addr, "-a", "/d").CombinedOutput()
+	if err != nil || !strings.Contains(string(out), "3200000") {
+		t.Errorf("diodls -l: %v: %s", err, out)
+	}
 	out, err = exec.CommandContext(t.Context(), "diodcat", "-s", addr, "-a", "/d", "big").CombinedOutput()
 	if err != nil || string(out) != big {
 		t.Errorf("diodcat: %v: %d bytes: %.100s", err, len(out), out)

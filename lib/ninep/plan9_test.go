@@ -103,6 +103,7 @@ func TestPlan9Open(t *testing.T) {
 	p := session(t, Version9P2000, tree)
 	p.open(1, oExec, "f")
 	ok[*rread](p, &tread{fid: 1, count: 5})
+	p.fails(linux.EBUSY, &twalk{fid: 1, newfid: 2})
 	p.fails(linux.EBADF, &twrite{fid: 1, data: []byte("x")})
 	p.open(2, 1|oTrunc, "f")
 	if s := p.stat(1); s.length != 0 {

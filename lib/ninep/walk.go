@@ -164,7 +164,7 @@ func (r *request) source(num, newnum uint32, names []string) (*fid, error) {
 		return nil, err
 	}
 	switch {
-	case f.state.Load() != fidIdle:
+	case f.state.Load() != fidIdle && (r.c.dialect == dialect9P2000 || num == newnum): // walk(9P); diod's clients walk from open ones
 		err = linux.EBUSY
 	case f.xattr != nil:
 		err = linux.EBADF
