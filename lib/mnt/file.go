@@ -32,7 +32,6 @@ type handle struct {
 	window  window
 
 	failed error               // of a write; under node.writes.mu
-	wrote  bool                // likewise
 	owners map[uint64]struct{} // who locked through it; under node.mu
 }
 

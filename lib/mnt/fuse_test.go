@@ -84,7 +84,7 @@ func controlWays(t *testing.T, test func(t *testing.T, c *control, s *served)) {
 func TestControlFiles(t *testing.T) {
 	controlWays(t, func(t *testing.T, c *control, s *served) {
 		out, err := s.sh(t, `cd "$M" && cat count && cat count && ls && echo start >ctl && echo more >>ctl`)
-		if want := "1\n2\nblock\ncount\nctl\nstuck\n"; err != nil || out != want {
+		if want := "1\n2\nblock\ncount\nctl\njammed\nstuck\n"; err != nil || out != want {
 			t.Errorf("got %q, %v, want %q", out, err, want)
 		}
 		want := []string{
@@ -103,12 +103,14 @@ func TestControlFiles(t *testing.T) {
 // TestInterrupt: a signal ends a read that waits, here and at the far side.
 func TestInterrupt(t *testing.T) {
 	controlWays(t, func(t *testing.T, c *control, s *served) {
-		for _, sig := range []syscall.Signal{syscall.SIGINT, syscall.SIGKILL} {
-			j := s.start(t, `exec cat "$M/block"`)
-			<-c.blocked
-			j.ends(t, sig)
-			if err := <-c.ended; err != context.Canceled {
-				t.Errorf("the read ended with %v", err)
+		for _, name := range []string{"block", "jammed"} {
+			for _, sig := range []syscall.Signal{syscall.SIGINT, syscall.SIGKILL} {
+				j := s.start(t, `exec cat "$M/`+name+`"`)
+				<-c.blocked
+				j.ends(t, sig)
+				if err := <-c.ended; err != context.Canceled {
+					t.Errorf("%s ended with %v", name, err)
+				}
 			}
 		}
 		// Pages of an ordinary file are read by the kernel on its own account; whoever waits for them need not.

@@ -8,12 +8,10 @@ import (
 	"fmt"
 	"os"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"time"
 
-	"cpu/lib/ninep"
-
-	"github.com/hugelgupf/p9/linux"
 	"github.com/hugelgupf/p9/p9"
 	"golang.org/x/sys/unix"
 )
@@ -33,14 +31,21 @@ func ServeFUSE(ctx context.Context, dev *os.File, root p9.File, o Options) error
 	s.clunks.ctx = ctx
 	s.nodes.byID, s.nodes.byPath = map[uint64]*node{}, map[uint64]*node{}
 	// Closing the device is what aborts the connection: the kernel fails every request that it still has.
-	stop := context.AfterFunc(s.ctx, func() { d.Close() })
+	aborted := make(chan struct{})
+	stop := context.AfterFunc(ctx, func() {
+		d.Close()
+		close(aborted)
+	})
 	err = s.start(root)
 	if err == nil {
 		err = s.loop()
 	}
+	if stop() {
+		d.Close()
+	} else {
+		<-aborted
+	}
 	s.cancel()
-	stop()
-	d.Close()
 	s.working.Wait()
 	s.shut()
 	if ctx.Err() != nil {
@@ -97,7 +102,7 @@ type server struct {
 	working sync.WaitGroup // requests, and what was sent ahead
 	clunks  clunks
 	ahead   budget
-	behind  budget
+	held    atomic.Int64 // bytes written and not yet acknowledged
 }
 
 func (s *server) start(root p9.File) error {
@@ -228,185 +233,4 @@ func (s *server) take(buf *[messageCap]byte, size int) error {
 	}
 	recycle(r.buf)
 	return nil
-}
-
-// patience is how long an operation on a file of a disk goes on after a signal to the process that waits for it. Programs with timers and
-// children get signals all the time and do not expect a read of a file to fail by them; a program that is to end must not wait for long.
-const patience = time.Second
-
-// interrupt ends the request that has the number unique, if it is still being worked on.
-func (s *server) interrupt(unique uint64) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	r := s.pending[unique]
-	if r == nil || r.interrupted {
-		return
-	}
-	r.interrupted = true
-	if r.blocks {
-		r.cancel()
-	} else {
-		r.timer = time.AfterFunc(patience, r.cancel)
-	}
-}
-
-// request is one message from the kernel and the answer to it.
-type request struct {
-	s      *server
-	op     opcode
-	unique uint64
-	node   uint64
-	uid    uint32
-	gid    uint32
-	pid    uint32
-	in     decoder
-	buf    *[messageCap]byte // that in lies in, if it is to be recycled
-
-	ctx         context.Context
-	cancel      context.CancelFunc
-	blocks      bool // may take for ever: a signal ends it at once
-	interrupted bool
-	timer       *time.Timer
-
-	out  encoder
-	data [][]byte // follows out
-	done func()   // runs once the answer is written
-	undo func()   // runs if the kernel did not take the answer
-}
-
-// block says that the request may rightly take for ever.
-func (r *request) block() {
-	r.s.mu.Lock()
-	defer r.s.mu.Unlock()
-	r.blocks = true
-	if r.interrupted {
-		r.cancel()
-	}
-}
-
-func (r *request) work() {
-	defer r.s.working.Done()
-	err := r.handle()
-	if r.in.short && err == nil {
-		err = linux.EINVAL
-	}
-	s := r.s
-	s.mu.Lock()
-	delete(s.pending, r.unique)
-	if r.timer != nil {
-		r.timer.Stop()
-	}
-	s.mu.Unlock()
-	r.cancel()
-	if werr := r.answer(err); werr != nil && r.undo != nil {
-		r.undo()
-	}
-	if r.done != nil {
-		r.done()
-	}
-	recycle(r.buf)
-}
-
-// answer writes the reply. An error means that the kernel does not want it any more.
-func (r *request) answer(err error) error {
-	var e encoder
-	size := outHeader + len(r.out)
-	for _, p := range r.data {
-		size += len(p)
-	}
-	number := int32(0)
-	if err != nil {
-		size = outHeader
-		number = errorNumber(err)
-	}
-	e = make(encoder, 0, outHeader)
-	e.u32(uint32(size))
-	e.u32(uint32(number))
-	e.u64(r.unique)
-	iov := make([][]byte, 1, 2+len(r.data))
-	iov[0] = e
-	if err == nil {
-		if len(r.out) > 0 {
-			iov = append(iov, r.out)
-		}
-		iov = append(iov, r.data...)
-	}
-	return r.s.write(iov)
-}
-
-// errNoOp says that an operation is not one of ours: the kernel is not to ask for it again.
-var errNoOp = errors.New("no such operation")
-
-// errorNumber is the error as the kernel has it. ENOSYS of the far side must not become the kernel's, which would take it for all files.
-func errorNumber(err error) int32 {
-	if err == errNoOp {
-		return -int32(unix.ENOSYS)
-	}
-	switch n := -int32(ninep.Errno(err)); {
-	case n == -int32(unix.ENOSYS):
-		return -int32(unix.EOPNOTSUPP)
-	case n <= -512 || n >= 0:
-		return -int32(unix.EIO)
-	default:
-		return n
-	}
-}
-
-func (s *server) write(iov [][]byte) (err error) {
-	if cerr := s.conn.Control(func(fd uintptr) {
-		for {
-			if _, err = unix.Writev(int(fd), iov); err != unix.EINTR {
-				return
-			}
-		}
-	}); cerr != nil {
-		return cerr
-	}
-	return err
-}
-
-// staleAttr tells the kernel that what it knows of n's attributes does not hold any more.
-func (s *server) staleAttr(n *node) {
-	var e encoder
-	e.u32(outHeader + 24)
-	e.u32(notifyInvalInode)
-	e.u64(0)
-	e.u64(n.id)
-	e.u64(^uint64(0)) // no pages: only the attributes
-	e.u64(0)
-	s.write([][]byte{e})
-}
-
-// agree settles with the kernel how to go on.
-func (r *request) agree() error {
-	major, minor := r.in.u32(), r.in.u32()
-	readahead, flags := r.in.u32(), uint64(r.in.u32())
-	if len(r.in.b) >= 4 {
-		flags |= uint64(r.in.u32()) << 32
-	}
-	if major < fuseMajor || major == fuseMajor && minor < fuseMinMinor {
-		r.answer(linux.EPROTO)
-		return fmt.Errorf("FUSE protocol %d.%d of the kernel: %w", major, minor, unix.EPROTO)
-	}
-	flags &= initAsyncRead | initPosixLocks | initAtomicTrunc | initBigWrites | initFlockLocks | initAutoInvalData | initReaddirplus |
-		initAsyncDIO | initParallelDirops | initMaxPages | initCacheSymlinks | initKillprivV2 | initExt | initDirectAllowMmap
-	e := &r.out
-	e.u32(fuseMajor)
-	e.u32(min(minor, fuseMinor))
-	e.u32(readahead)
-	e.u32(uint32(flags))
-	e.u16(128) // requests in the background: readahead and the like
-	e.u16(96)
-	e.u32(maxWrite)
-	e.u32(1) // ns
-	e.u16(uint16(maxWrite / os.Getpagesize()))
-	e.u16(0)
-	e.u32(uint32(flags >> 32))
-	e.zero(28)
-	err := r.answer(nil)
-	recycle(r.buf)
-	if errors.Is(err, os.ErrClosed) || errors.Is(err, unix.ENODEV) {
-		return nil
-	}
-	return err
 }

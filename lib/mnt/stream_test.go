@@ -21,12 +21,13 @@ import (
 //	count   each open reads another number
 //	ctl     notes what is written, and with which flags it was opened
 //	stuck   an ordinary file to look at, whose reads wait for ever
+//	jammed  another, whose opening does
 type control struct {
 	mu      sync.Mutex
 	opens   int
 	log     []string
-	blocked chan struct{} // a read of block, or of stuck, has begun
-	ended   chan error    // one of block has ended, because of this
+	blocked chan struct{} // a read of block or stuck has begun, or an open of jammed
+	ended   chan error    // one of block or jammed has ended, because of this
 }
 
 func newControl() *control {
@@ -52,7 +53,7 @@ type controlFile struct {
 	text *string // what an open reads
 }
 
-var controlNames = []string{"block", "count", "ctl", "stuck"}
+var controlNames = []string{"block", "count", "ctl", "jammed", "stuck"}
 
 func (f *controlFile) qid() p9.QID {
 	if f.name == "" {
@@ -64,7 +65,7 @@ func (f *controlFile) qid() p9.QID {
 			q.Path = uint64(i + 2)
 		}
 	}
-	if f.name == "stuck" {
+	if f.name == "stuck" || f.name == "jammed" {
 		q.Version = 1
 	}
 	return q
@@ -74,7 +75,7 @@ func (f *controlFile) attr() p9.Attr {
 	switch f.name {
 	case "":
 		return p9.Attr{Mode: p9.ModeDirectory | 0o555, NLink: 2}
-	case "stuck":
+	case "stuck", "jammed":
 		return p9.Attr{Mode: p9.ModeRegular | 0o444, NLink: 1, Size: 1 << 20}
 	}
 	return p9.Attr{Mode: p9.ModeRegular | 0o666, NLink: 1}
@@ -113,6 +114,12 @@ func (f *controlFile) GetAttr(p9.AttrMask) (p9.QID, p9.AttrMask, p9.Attr, error)
 }
 
 func (f *controlFile) Open(mode p9.OpenFlags) (p9.QID, uint32, error) {
+	if f.name == "jammed" {
+		f.c.blocked <- struct{}{}
+		<-f.ctx.Done()
+		f.c.ended <- f.ctx.Err()
+		return p9.QID{}, 0, f.ctx.Err()
+	}
 	f.c.mu.Lock()
 	defer f.c.mu.Unlock()
 	switch f.name {

@@ -166,9 +166,6 @@ func TestMounts(t *testing.T) {
 	})
 }
 
-// raced is whether this program has the race detector in it, which does not work in a guest.
-var raced bool
-
 // program makes this program, for a guest, a file.
 func program(t *testing.T, name string) {
 	t.Helper()

@@ -96,7 +96,6 @@ const (
 const (
 	getattrFH     = 1 << 0
 	lockFlock     = 1 << 0
-	releaseFlush  = 1 << 0
 	releaseFlock  = 1 << 1
 	fattrMode     = 1 << 0
 	fattrUID      = 1 << 1

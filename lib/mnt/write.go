@@ -15,6 +15,7 @@ const (
 	largeWrites = 64       // those of largeWrite bytes and more do not
 	largeWrite  = 32 << 10 // bytes
 	writesHeld  = 4 << 20  // bytes of one file, sent or to be sent; beyond, a writer waits
+	allHeld     = 64 << 20 // of all of a mount
 )
 
 // writes are the data of one file that a process has written and the far side has not yet acknowledged. A write is answered to the
@@ -44,7 +45,7 @@ func (e *extent) overlaps(f *extent) bool { return e.off < f.end() && f.off < e.
 func (s *server) later(r *request, h *handle, off int64, data []byte) error {
 	w := &h.node.writes
 	w.mu.Lock()
-	for w.held > 0 && w.held+len(data) > writesHeld {
+	for w.held > 0 && (w.held+len(data) > writesHeld || r.s.held.Load() > allHeld) {
 		first := w.oldest()
 		w.mu.Unlock()
 		select {
@@ -58,8 +59,8 @@ func (s *server) later(r *request, h *handle, off int64, data []byte) error {
 	if h.failed != nil {
 		return h.failed
 	}
-	h.wrote = true
 	w.held += len(data)
+	s.held.Add(int64(len(data)))
 	if k := len(w.queue); k > 0 {
 		if last := w.queue[k-1]; last.h == h && last.buf == nil && last.end() == off && len(last.data)+len(data) <= maxWrite {
 			last.data = append(last.data, data...)
@@ -114,6 +115,7 @@ func (s *server) carry(w *writes, e *extent) {
 		}
 	}
 	w.held -= len(e.data)
+	s.held.Add(-int64(len(e.data)))
 	if err != nil && e.h.failed == nil {
 		e.h.failed = err
 	}

@@ -1,0 +1,5 @@
+//go:build linux && !race
+
+package mnt_test
+
+const raced = false
