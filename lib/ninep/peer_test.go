@@ -165,10 +165,10 @@ func (p *peer) fails(want linux.Errno, m message) {
 		}
 		p.t.Errorf("%T: got %v, want %v", m, linux.Errno(a.errno), want)
 	case *rerror:
-		if a.ename == want.Error() {
+		if a.ename == errorText(want) {
 			return
 		}
-		p.t.Errorf("%T: got %q, want %q", m, a.ename, want.Error())
+		p.t.Errorf("%T: got %q, want %q", m, a.ename, errorText(want))
 	default:
 		p.t.Errorf("%T %+v: got %T, want %v", m, m, a, want)
 	}

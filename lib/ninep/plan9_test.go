@@ -1,6 +1,7 @@
 package ninep
 
 import (
+	"context"
 	"fmt"
 	"io"
 	"net"
@@ -60,15 +61,15 @@ func TestPlan9Stat(t *testing.T) {
 	s := p.stat(1)
 	ok[*rwstat](p, wstat(1, func(w *stat) { *w = s })) // as it is
 
-	p.failsWith(linux.EEXIST.Error(), wstat(1, func(s *stat) { s.name = "d" }))
-	p.failsWith(linux.EINVAL.Error(), wstat(1, func(s *stat) { s.name = "a/b" }))
-	p.failsWith(linux.EBUSY.Error(), wstat(0, func(s *stat) { s.name = "x" }))
+	p.fails(linux.EEXIST, wstat(1, func(s *stat) { s.name = "d" }))
+	p.fails(linux.EINVAL, wstat(1, func(s *stat) { s.name = "a/b" }))
+	p.fails(linux.EBUSY, wstat(0, func(s *stat) { s.name = "x" }))
 	p.failsWith("wstat: cannot change the kind of a file", wstat(1, func(s *stat) { s.mode = dmDir | 0o777 }))
 	p.failsWith("wstat: cannot change a directory's length", wstat(0, func(s *stat) { s.length = 1 }))
 	p.failsWith("wstat: cannot change qid", wstat(1, func(s *stat) { s.qid.Path = 1 }))
 	p.failsWith("wstat: cannot change type or dev", wstat(1, func(s *stat) { s.dev = 1 }))
 	p.failsWith("unknown group nobody", wstat(1, func(s *stat) { s.gid = "nobody" }))
-	p.failsWith("malformed stat", &twstat{fid: 1, stat: []byte{1, 2, 3}})
+	p.failsWith("bogus wstat buffer", &twstat{fid: 1, stat: []byte{1, 2, 3}})
 	if now := p.stat(1); now != s {
 		t.Errorf("a Twstat that failed changed %+v to %+v", s, now)
 	}
@@ -110,9 +111,9 @@ func TestPlan9Open(t *testing.T) {
 		t.Errorf("%d bytes after OTRUNC", s.length)
 	}
 	ok[*rwalk](p, &twalk{fid: 0, newfid: 3})
-	p.failsWith(linux.EISDIR.Error(), &topen{fid: 3, mode: 1})
-	p.failsWith(linux.EISDIR.Error(), &topen{fid: 3, mode: oTrunc})
-	p.failsWith(linux.EINVAL.Error(), &topen{fid: 3, mode: 0x80})
+	p.fails(linux.EISDIR, &topen{fid: 3, mode: 1})
+	p.fails(linux.EISDIR, &topen{fid: 3, mode: oTrunc})
+	p.fails(linux.EINVAL, &topen{fid: 3, mode: 0x80})
 
 	// ORCLOSE
 	p.open(4, oRClose, "d", "h")
@@ -137,10 +138,10 @@ func TestPlan9Create(t *testing.T) {
 	}
 	ok[*rwrite](p, &twrite{fid: 1, data: []byte("x")})
 	clone(2)
-	p.failsWith(linux.EEXIST.Error(), &tcreate{fid: 2, name: "new", perm: 0o666, mode: 1})
+	p.fails(linux.EEXIST, &tcreate{fid: 2, name: "new", perm: 0o666, mode: 1})
 	p.failsWith("no exclusive-use files", &tcreate{fid: 2, name: "excl", perm: dmExcl | 0o666, mode: 1})
-	p.failsWith(linux.EISDIR.Error(), &tcreate{fid: 2, name: "dir", perm: dmDir | 0o777, mode: 1})
-	p.failsWith(linux.EINVAL.Error(), &tcreate{fid: 2, name: "..", perm: 0o777})
+	p.fails(linux.EISDIR, &tcreate{fid: 2, name: "dir", perm: dmDir | 0o777, mode: 1})
+	p.fails(linux.EINVAL, &tcreate{fid: 2, name: "..", perm: 0o777})
 	ok[*rcreate](p, &tcreate{fid: 2, name: "dir", perm: dmDir | 0o777})
 	if s := p.stat(2); s.mode != dmDir|0o750 || s.name != "dir" {
 		t.Errorf("got %+v", s)
@@ -152,7 +153,7 @@ func TestPlan9Create(t *testing.T) {
 	clone(2)
 	ok[*rcreate](p, &tcreate{fid: 2, name: "gone", perm: 0o600, mode: 1 | oRClose})
 	ok[*rclunk](p, &tclunk{fid: 2})
-	p.failsWith(linux.ENOENT.Error(), &twalk{fid: 0, newfid: 3, names: []string{"gone"}})
+	p.fails(linux.ENOENT, &twalk{fid: 0, newfid: 3, names: []string{"gone"}})
 }
 
 func TestPlan9Directory(t *testing.T) {
@@ -256,5 +257,26 @@ func TestPlan9Client(t *testing.T) {
 	<-served
 	if n := s.Stats.Fids.Load(); n != 0 {
 		t.Errorf("%d fids left", n)
+	}
+}
+
+func TestPlan9Errors(t *testing.T) {
+	for _, test := range []struct {
+		err  error
+		want string
+	}{
+		{linux.ENOENT, "file does not exist"},
+		{fmt.Errorf("open x: %w", linux.ENOENT), "file does not exist"},
+		{linux.EINVAL, "Invalid argument"},
+		{linux.EISDIR, "Is a directory"},
+		{&Error{linux.EINVAL, "unknown control message"}, "unknown control message"},
+		{&Error{Errno: linux.EPERM}, "Operation not permitted"},
+		{context.Canceled, "Interrupted system call"},
+		{&Error{linux.EINVAL, strings.Repeat("é", 1000)}, strings.Repeat("é", 512)},
+		{&Error{linux.EINVAL, "x" + strings.Repeat("é", 1000)}, "x" + strings.Repeat("é", 511)},
+	} {
+		if got := errorText(test.err); got != test.want {
+			t.Errorf("%v: got %q, want %q", test.err, got, test.want)
+		}
 	}
 }

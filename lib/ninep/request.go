@@ -3,7 +3,6 @@ package ninep
 import (
 	"errors"
 	"fmt"
-	"strings"
 
 	"github.com/hugelgupf/p9/linux"
 	"github.com/hugelgupf/p9/p9"
@@ -246,16 +245,8 @@ func errorMessage(d dialect, err error) message {
 	if d != dialect9P2000 {
 		return &rlerror{errno: uint32(Errno(err))}
 	}
-	var e *Error
-	if !errors.As(err, &e) {
-		e = &Error{Errno: Errno(err)}
-	}
-	text := e.Error()
-	return &rerror{ename: strings.ToValidUTF8(text[:min(len(text), maxError)], "")}
+	return &rerror{ename: errorText(err)}
 }
-
-// maxError is the length in bytes beyond which the text of Rerror is cut off.
-const maxError = 1024
 
 // forget frees a tag, because its reply is about to be sent. The writer calls it, so that a Tflush which no longer finds the tag is
 // answered after the reply.

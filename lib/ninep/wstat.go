@@ -14,7 +14,7 @@ func (r *request) wstat9(m *twstat, _ *rwstat) error {
 	var s stat
 	s.decode(&b)
 	if b.bad || len(b.b) > 0 {
-		return &Error{Errno: linux.EINVAL, Text: "malformed stat"}
+		return &Error{Errno: linux.EINVAL, Text: "bogus wstat buffer"}
 	}
 	f, err := r.fid(m.fid)
 	if err != nil {
