@@ -5,6 +5,7 @@ package mnt
 import (
 	"context"
 	"sort"
+	"sync"
 	"time"
 
 	"cpu/lib/ninep"
@@ -110,6 +111,9 @@ func (r *request) foreseen(dir *node, name string) bool {
 		}
 	}
 	dir.mu.Unlock()
+	if len(next) > 0 {
+		s.seers.add(s, dir)
+	}
 	if e == nil {
 		return false
 	}
@@ -141,6 +145,37 @@ func (s *server) sweep(f *foresight) {
 			}
 		default:
 		}
+	}
+}
+
+// seers are directories of which names were looked up ahead, in the order of time.
+type seers struct {
+	mu    sync.Mutex
+	queue []seer
+}
+
+type seer struct {
+	dir *node
+	at  time.Time
+}
+
+// add enters dir, and discards what nobody came for in others.
+func (q *seers) add(s *server, dir *node) {
+	now := time.Now()
+	var old []*node
+	q.mu.Lock()
+	if k := len(q.queue); k == 0 || q.queue[k-1].dir != dir {
+		q.queue = append(q.queue, seer{dir, now})
+	}
+	for len(q.queue) > 1 && now.Sub(q.queue[0].at) > 2*lifetime {
+		old = append(old, q.queue[0].dir)
+		q.queue = q.queue[1:]
+	}
+	q.mu.Unlock()
+	for _, d := range old {
+		d.mu.Lock()
+		s.sweep(&d.seeing)
+		d.mu.Unlock()
 	}
 }
 

@@ -41,6 +41,7 @@ type node struct {
 	mu       sync.Mutex
 	fid      *fid      // unopened; nil until wanted
 	walked   time.Time // when fid was walked to
+	used     bool      // fid has been, since it was last asked
 	gone     bool      // forgotten: fid is not kept
 	parent   *node
 	name     string
@@ -119,6 +120,7 @@ func (s *server) hold(ctx context.Context, n *node) (f *fid, fresh bool, err err
 	n.mu.Lock()
 	if f := n.fid; f != nil {
 		s.keep(f)
+		n.used = true
 		n.mu.Unlock()
 		return f, false, nil
 	}
@@ -135,6 +137,7 @@ func (s *server) hold(ctx context.Context, n *node) (f *fid, fresh bool, err err
 		n.fid, n.walked = f, time.Now()
 	}
 	n.mu.Unlock()
+	s.idle.add(s, n)
 	return f, true, nil
 }
 
@@ -261,6 +264,9 @@ func (s *server) enter(dir *node, name string, qid p9.QID, a *p9.Attr, file p9.F
 	s.place(n, dir, name)
 	if old != nil {
 		s.drop(old)
+	}
+	if file != nil {
+		s.idle.add(s, n)
 	}
 	return n
 }

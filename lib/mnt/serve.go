@@ -26,10 +26,7 @@ func ServeFUSE(ctx context.Context, dev *os.File, root p9.File, o Options) error
 		root.Close()
 		return fmt.Errorf("serve %s: %w", o.FSName, err)
 	}
-	s := &server{dev: d, ids: newIDs(o.IDs), name: o.FSName, pending: map[uint64]*request{}, handles: map[uint64]any{}}
-	s.ctx, s.cancel = context.WithCancel(ctx)
-	s.clunks.ctx = ctx
-	s.nodes.byID, s.nodes.byPath = map[uint64]*node{}, map[uint64]*node{}
+	s := newServer(ctx, d, o)
 	// Closing the device is what aborts the connection: the kernel fails every request that it still has.
 	aborted := make(chan struct{})
 	stop := context.AfterFunc(ctx, func() {
@@ -55,6 +52,14 @@ func ServeFUSE(ctx context.Context, dev *os.File, root p9.File, o Options) error
 		return fmt.Errorf("serve %s: %w", o.FSName, err)
 	}
 	return nil
+}
+
+func newServer(ctx context.Context, dev *os.File, o Options) *server {
+	s := &server{dev: dev, ids: newIDs(o.IDs), pending: map[uint64]*request{}, handles: map[uint64]any{}}
+	s.ctx, s.cancel = context.WithCancel(ctx)
+	s.clunks.ctx = ctx
+	s.nodes.byID, s.nodes.byPath = map[uint64]*node{}, map[uint64]*node{}
+	return s
 }
 
 // pollable makes a file of dev's descriptor that the runtime polls, so that closing it wakes its reader. The file that was opened cannot
@@ -101,6 +106,8 @@ type server struct {
 
 	working sync.WaitGroup // requests, and what was sent ahead
 	clunks  clunks
+	idle    idle
+	seers   seers
 	ahead   budget
 	held    atomic.Int64 // bytes written and not yet acknowledged
 }
