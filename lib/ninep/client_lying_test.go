@@ -333,6 +333,7 @@ func TestClientFlushedFids(t *testing.T) {
 				arrived, clunked := make(chan uint16, 1), make(chan uint32, 10)
 				flushed := make(chan uint16, 1)
 				var late, flushTag uint16
+				clunk := uint16(noTag) // of fid 1, held until the second Tstatfs
 				var held, request message
 				c := scripted(t, r.version, func(p *peer, tag uint16, m message) bool {
 					switch m := m.(type) {
@@ -342,20 +343,26 @@ func TestClientFlushedFids(t *testing.T) {
 						return true
 					case *tclunk:
 						clunked <- m.fid
+						if m.fid == 1 && clunk == noTag {
+							clunk = tag
+							return true
+						}
 						return false
 					case *tclunkasync:
 						clunked <- m.fid
 						return true
 					case *tstatfs: // lets the flush go on
 						if held != nil {
+							if tag == late {
+								t.Errorf("tag %d is used before it is free", tag)
+							}
 							if answered {
 								p.send(late, held)
 							}
 							p.send(flushTag, &rflush{})
 							held = nil
-						}
-						if tag == late {
-							t.Errorf("tag %d is used before it is free", tag)
+						} else if clunk != noTag {
+							p.send(clunk, &rclunk{})
 						}
 						return false
 					}
@@ -385,14 +392,25 @@ func TestClientFlushedFids(t *testing.T) {
 					if fid := <-clunked; fid != 1 {
 						t.Errorf("fid %d is clunked", fid)
 					}
+					if r.version == Version9P2000L {
+						if f := walkTo(t, root); f.number == 1 {
+							t.Error("fid 1 is used before Rclunk")
+						} else {
+							f.Close()
+							<-clunked
+						}
+						if _, err := root.StatFS(); err != nil {
+							t.Fatal(err)
+						}
+					}
 				}
 				reaches(t, "fids", c.stats.Fids.Load, 1)
 				reaches(t, "pending", c.stats.Pending.Load, 0)
 				if len(clunked) > 0 {
 					t.Error("clunked again")
 				}
-				if f := walkTo(t, root); f.number != 1 {
-					t.Errorf("next fid is %d", f.number)
+				if a, b := walkTo(t, root), walkTo(t, root); a.number > 2 || b.number > 2 || a.number == b.number {
+					t.Errorf("next fids are %d and %d", a.number, b.number)
 				}
 			})
 		}
@@ -427,26 +445,35 @@ func TestClientOfSilentServer(t *testing.T) {
 	}
 }
 
-// stuckConn is a connection that takes, and says, nothing after the version.
+// stuckConn is a connection that takes, and says, nothing after the version, until it may.
 type stuckConn struct {
 	hostile
 	wrote atomic.Int32
 	stuck chan struct{} // closed when a write has begun that does not end
+	goOn  chan struct{} // closed to end it, and let others do so at once
+	took  chan []byte   // what is written then
 }
 
 func (s *stuckConn) Write(p []byte) (int, error) {
-	if s.wrote.Add(1) == 1 {
-		return len(p), nil
+	switch s.wrote.Add(1) {
+	case 1:
+	case 2:
+		close(s.stuck)
+		<-s.goOn
+	default:
+		s.took <- bytes.Clone(p)
 	}
-	close(s.stuck)
-	<-s.closed
-	return 0, io.ErrClosedPipe
+	return len(p), nil
 }
 
-// TestClientOfStuckConnection cancels what cannot be sent. The callers' data is theirs again, and those who do not cancel get EIO at the end.
+// TestClientOfStuckConnection cancels what cannot be sent. The callers' data is theirs again, though it is written at last; and those who
+// do not cancel get EIO at the end.
 func TestClientOfStuckConnection(t *testing.T) {
 	hello, _ := appendFrame(nil, noTag, &rversion{msize: 1 << 20, version: VersionCPU}, noDialect)
-	conn := &stuckConn{hostile: hostile{hello: bytes.NewReader(hello), may: make(chan struct{}), closed: make(chan struct{})}, stuck: make(chan struct{})}
+	conn := &stuckConn{
+		hostile: hostile{hello: bytes.NewReader(hello), may: make(chan struct{}), closed: make(chan struct{})},
+		stuck:   make(chan struct{}), goOn: make(chan struct{}), took: make(chan []byte, 1000),
+	}
 	c, err := NewClient(t.Context(), conn, ClientConfig{})
 	if err != nil {
 		t.Fatal(err)
@@ -459,15 +486,10 @@ func TestClientOfStuckConnection(t *testing.T) {
 			t.Errorf("at the end: %v", err)
 		}
 	}
-	patient.Go(func() {
-		_, err := f.StatFS()
-		wait(err)
-	})
+	patient.Go(func() { wait(first(f.StatFS())) })
 	<-conn.stuck
-	patient.Go(func() {
-		_, err := f.WriteAt(make([]byte, 1000), 0)
-		wait(err)
-	})
+	patient.Go(func() { wait(first(f.WriteAt(make([]byte, 1000), 0))) })
+	const mark = 0xee
 	ctx, cancel := context.WithCancel(t.Context())
 	for _, size := range []int{10, 100_000, 500_000, 3_000_000} {
 		for range 3 {
@@ -476,13 +498,23 @@ func TestClientOfStuckConnection(t *testing.T) {
 				if n, err := f.WithContext(ctx).WriteAt(p, 0); n != 0 || !errors.Is(err, context.Canceled) {
 					t.Errorf("write: %d, %v", n, err)
 				}
-				clear(p)
+				for i := range p {
+					p[i] = mark
+				}
 			})
 		}
 	}
 	reaches(t, "requests", c.stats.Requests.Load, 2+3*(1+1+1+3))
 	cancel()
 	hasty.Wait()
+	close(conn.goOn)
+	for total := 0; total < 3*(10+100_000+500_000+3_000_000); {
+		p := <-conn.took
+		total += len(p)
+		if bytes.Contains(p, bytes.Repeat([]byte{mark}, 8)) {
+			t.Fatal("what was in the caller's memory afterwards is written")
+		}
+	}
 	c.Close()
 	patient.Wait()
 }
