@@ -185,26 +185,22 @@ func (b *builder) Bind(ctx context.Context, new, old string, f nsfile.Flags) err
 	if err != nil {
 		return err
 	}
-	dir, err := isDir(from)
-	unix.Close(from)
-	if err != nil {
-		return err
-	}
-	at, err := b.point(b.user, old, dir)
-	if err != nil {
-		return fmt.Errorf("%s: %w", old, err)
-	}
-	defer unix.Close(at)
-	// Looked up once more: making the mount point may have replaced what it was found in.
-	if from, err = b.source(new); err != nil {
-		return err
-	}
 	defer unix.Close(from)
+	dir, err := isDir(from)
+	if err != nil {
+		return err
+	}
+	// Copied before the mount point is made, which may replace what it was found in.
 	tree, err := cloneTree(from, "")
 	if err != nil {
 		return err
 	}
 	defer unix.Close(tree)
+	at, err := b.point(b.user, old, dir)
+	if err != nil {
+		return fmt.Errorf("%s: %w", old, err)
+	}
+	defer unix.Close(at)
 	if err := attach(tree, at, ""); err != nil {
 		return err
 	}

@@ -52,7 +52,8 @@
 // is covered with a tmpfs that has the same entries, each bound to the real one, and the missing one besides. What is written to those
 // entries still reaches the disk; only what is newly made directly in the covered directory stays in the session. Where the root itself
 // is that directory, the session gets a root of its own, by pivot_root, or by chroot where the kernel refuses that (in a chroot, or on an
-// initramfs).
+// initramfs). A symbolic link where a directory is to be mounted is replaced in the same way: on a server where /bin is a link to /usr/bin,
+// the two can still be different in the session.
 //
 // It takes Linux 5.6: the mount calls that work on descriptors, and openat2.
 package session

@@ -4,12 +4,16 @@ package session
 
 import (
 	"fmt"
+	"log/slog"
+	"os"
 	"strconv"
 	"strings"
 	"testing"
 
 	"cpu/ctlfs"
+	"cpu/lib/ninep"
 
+	"github.com/hugelgupf/p9/linux"
 	"golang.org/x/sys/unix"
 )
 
@@ -192,9 +196,18 @@ func TestNothingLeft(t *testing.T) {
 				}
 				s.output(t)
 			case "killed helper":
+				ns, err := namespaceOf(s.process.Pid)
+				if err != nil {
+					t.Fatal(err)
+				}
 				s.process.Kill()
-				if _, _, st := s.output(t); st.Code == 0 {
-					t.Errorf("%+v", st)
+				if _, _, st := s.output(t); st.Code != 137 || !strings.Contains(s.Err(), "signal: killed") {
+					t.Errorf("%+v, %q", st, s.Err())
+				}
+				for left := inNamespace(t, ns); len(left) > 0; left = inNamespace(t, ns) {
+					if ctx.Err() != nil {
+						t.Fatalf("processes %v are left", left)
+					}
 				}
 			case "table":
 				table.Close()
@@ -212,6 +225,25 @@ func TestNothingLeft(t *testing.T) {
 			}
 		})
 	}
+}
+
+// inNamespace lists the processes in a mount namespace, wherever they have been adopted.
+func inNamespace(t *testing.T, ns string) (pids []int) {
+	t.Helper()
+	dir, err := os.ReadDir("/proc")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, e := range dir {
+		pid, err := strconv.Atoi(e.Name())
+		if err != nil {
+			continue
+		}
+		if id, err := namespaceOf(pid); err == nil && id == ns {
+			pids = append(pids, pid)
+		}
+	}
+	return pids
 }
 
 // TestKeep is about a session that nobody holds.
@@ -247,4 +279,57 @@ func TestMax(t *testing.T) {
 	<-s.gone
 	s.Hold()
 	newSessionOf(t, table, self(), "", "true")
+}
+
+func TestServerFacts(t *testing.T) {
+	level := new(slog.LevelVar)
+	table := newTable(t, Config{Version: "v1", Level: level})
+	run(t, table, self(), "", "true")
+	bad := newSessionOf(t, table, self(), "", "no-such-command")
+	bad.Ctl(soon(t), []string{"start"})
+	facts := map[string]string{}
+	for _, p := range append(table.Info(), table.Stats()...) {
+		facts[p.Name] = p.Value
+	}
+	for name, want := range map[string]string{"version": "v1", "os": "linux", "arch": cputype, "sessions": "2", "started": "1", "failed": "1"} {
+		if facts[name] != want {
+			t.Errorf("%s is %q, want %q", name, facts[name], want)
+		}
+	}
+	root := ctlfs.User{Root: true}
+	if err := table.Ctl(ctlfs.User{}, []string{"drain"}); err == nil {
+		t.Error("an ordinary user drains the server")
+	}
+	if err := table.Ctl(root, []string{"debug", "debug"}); err != nil || level.Level() != slog.LevelDebug {
+		t.Errorf("debug: %v, %v", err, level)
+	}
+	for _, line := range [][]string{nil, {"frob"}, {"debug"}, {"debug", "x"}} {
+		if err := table.Ctl(root, line); err == nil {
+			t.Errorf("%q is taken", line)
+		}
+	}
+	if err := table.Ctl(root, []string{"drain"}); err != nil {
+		t.Error(err)
+	}
+	if _, err := table.New(self()); err == nil {
+		t.Error("a drained server makes sessions")
+	}
+	if err := table.Ctl(root, []string{"undrain"}); err != nil {
+		t.Error(err)
+	}
+	newSessionOf(t, table, self(), "", "true")
+}
+
+func TestBadCtl(t *testing.T) {
+	table := newTable(t, Config{})
+	s := newSessionOf(t, table, self(), "", "true")
+	for _, line := range []string{"", "frob", "start now", "note", "note frob", "tty vt100 x 80", "tty vt100 24 70000", "winsize 1 1", "var x", "stop", "kill"} {
+		if err := s.Ctl(soon(t), strings.Fields(line)); ninep.Errno(err) != linux.EINVAL || s.Err() != err.Error() {
+			t.Errorf("%q: %v, errstr %q", line, err, s.Err())
+		}
+	}
+	s.mustStart(t)
+	if err := s.Ctl(soon(t), []string{"start"}); ninep.Errno(err) != linux.EBUSY {
+		t.Errorf("started twice: %v", err)
+	}
 }

@@ -17,94 +17,133 @@ const maxLinks = 40
 
 // point returns the place at the absolute path p, to be mounted on: a directory if dir is set, a file if not. What is missing of it is made, in
 // the session's own file systems alone. The place is looked up as the user, made as the helper.
+//
+// A symbolic link in the place of a directory gives way to one; it is not followed as in the place of a file. Otherwise two names that are
+// one on the server, such as /bin and /usr/bin, could not be two in the session, as they may be at the terminal.
 func (r *root) point(u *user, p string, dir bool) (int, error) {
+	follow := uint64(0)
+	if dir {
+		follow = unix.O_NOFOLLOW
+	}
 	for range maxLinks {
 		fd := -1
-		err := u.as(func() (err error) { fd, err = lookup(unix.AT_FDCWD, p, 0, 0); return err })
-		if err == nil {
-			is, err := isDir(fd)
-			if err == nil && is != dir {
-				err = unix.ENOTDIR
-				if is {
-					err = unix.EISDIR
-				}
-			}
-			if err != nil {
-				unix.Close(fd)
+		err := u.as(func() (err error) { fd, err = lookup(unix.AT_FDCWD, p, follow, 0); return err })
+		if err == unix.ENOENT {
+			if p, err = r.make(u, p, dir); err != nil {
 				return -1, err
 			}
-			return fd, nil
+			continue
 		}
-		if err != unix.ENOENT {
+		if err != nil {
 			return -1, err
 		}
-		if p, err = r.make(u, p, dir); err != nil {
+		var st unix.Stat_t
+		err = unix.Fstat(fd, &st)
+		switch is := st.Mode & unix.S_IFMT; {
+		case err != nil:
+		case is == unix.S_IFLNK:
+			unix.Close(fd)
+			if err := r.shadow(u, p); err != nil {
+				return -1, err
+			}
+			continue
+		case is == unix.S_IFDIR && !dir:
+			err = unix.EISDIR
+		case is != unix.S_IFDIR && dir:
+			err = unix.ENOTDIR
+		}
+		if err != nil {
+			unix.Close(fd)
+			return -1, err
+		}
+		return fd, nil
+	}
+	return -1, unix.ELOOP
+}
+
+// shadow puts a directory in the place of the symbolic link p.
+func (r *root) shadow(u *user, p string) error {
+	dir, err := r.own(u, path.Dir(p))
+	if err != nil {
+		return err
+	}
+	defer unix.Close(dir)
+	if err := unix.Unlinkat(dir, path.Base(p), 0); err != nil {
+		return err
+	}
+	return unix.Mkdirat(dir, path.Base(p), 0o755)
+}
+
+// own opens the directory p, as the user finds it, after it has been covered with one of ours, if it is none.
+func (r *root) own(u *user, p string) (int, error) {
+	for {
+		fd := -1
+		err := u.as(func() (err error) { fd, err = lookup(unix.AT_FDCWD, p, unix.O_DIRECTORY, 0); return err })
+		if err != nil {
+			return -1, err
+		}
+		var st unix.Stat_t
+		err = unix.Fstat(fd, &st)
+		if err == nil && r.ours[st.Dev] {
+			return fd, nil
+		}
+		if err == nil {
+			err = r.mirror(fd, p, &st)
+		}
+		unix.Close(fd)
+		if err != nil {
 			return -1, err
 		}
 	}
-	return -1, unix.ELOOP
 }
 
 // make makes what is missing of p. It returns the path to look up next, which is another one where a symbolic link leads nowhere.
 func (r *root) make(u *user, p string, dir bool) (string, error) {
 	parent, rest := "/", strings.TrimPrefix(path.Clean(p), "/")
-	fd := -1
 	for {
-		name, more, _ := strings.Cut(rest, "/")
-		next := -1
-		err := u.as(func() (err error) { next, err = lookup(unix.AT_FDCWD, path.Join(parent, name), 0, 0); return err })
-		if err == unix.ENOENT {
-			break
+		name, more, below := strings.Cut(rest, "/")
+		at := path.Join(parent, name)
+		fd := -1
+		err := u.as(func() (err error) { fd, err = lookup(unix.AT_FDCWD, at, 0, 0); return err })
+		if err == nil {
+			unix.Close(fd)
+			if !below {
+				return p, nil
+			}
+			parent, rest = at, more
+			continue
 		}
+		if err != unix.ENOENT {
+			return "", err
+		}
+		in, err := r.own(u, parent)
 		if err != nil {
 			return "", err
 		}
-		unix.Close(next)
-		if more == "" {
-			return p, nil
+		defer unix.Close(in)
+		if target, err := readlink(in, name); err == nil {
+			if !path.IsAbs(target) {
+				target = path.Join(parent, target)
+			}
+			return path.Join(target, more), nil
 		}
-		parent, rest = path.Join(parent, name), more
-	}
-	name, more, _ := strings.Cut(rest, "/")
-	err := u.as(func() (err error) { fd, err = lookup(unix.AT_FDCWD, parent, unix.O_DIRECTORY, 0); return err })
-	if err != nil {
-		return "", err
-	}
-	defer func() { unix.Close(fd) }()
-	if target, err := readlink(fd, name); err == nil {
-		if !path.IsAbs(target) {
-			target = path.Join(parent, target)
+		if below || dir {
+			err = unix.Mkdirat(in, name, 0o755)
+		} else {
+			err = touch(in, name)
 		}
-		return path.Join(target, more), nil
+		return p, err
 	}
-	var st unix.Stat_t
-	if err := unix.Fstat(fd, &st); err != nil {
-		return "", err
-	}
-	if !r.ours[st.Dev] {
-		if err := r.mirror(fd, parent, &st); err != nil {
-			return "", err
-		}
-		unix.Close(fd)
-		if fd, err = lookup(unix.AT_FDCWD, parent, unix.O_DIRECTORY, 0); err != nil {
-			return "", err
-		}
-	}
-	if more != "" || dir {
-		err = unix.Mkdirat(fd, name, 0o755)
-	} else {
-		err = touch(fd, name)
-	}
-	return p, err
 }
 
 // mirror covers the directory fd, found at p, with a tmpfs that has the same entries.
 func (r *root) mirror(fd int, p string, st *unix.Stat_t) error {
-	var top unix.Stat_t
-	if err := unix.Stat("/", &top); err != nil {
+	// The root is the one directory that is its own parent. A copy of it that is bound somewhere is not.
+	var up unix.Stat_t
+	if err := unix.Fstatat(fd, "..", &up, 0); err != nil {
 		return err
 	}
-	if st.Dev == top.Dev && st.Ino == top.Ino {
+	if st.Dev == up.Dev && st.Ino == up.Ino {
 		return r.replace(true)
 	}
 	fresh, err := r.tmpfs(st.Mode, st.Uid, st.Gid)

@@ -5,7 +5,6 @@ package session
 import (
 	"os"
 	"path/filepath"
-	"strings"
 	"testing"
 )
 
@@ -13,6 +12,12 @@ func TestBind(t *testing.T) {
 	dir := tempDir(t)
 	write(t, dir+"/a/name", "a\n")
 	write(t, dir+"/b/name", "b\n")
+	write(t, dir+"/links/n", "")
+	for name, target := range map[string]string{"dir": "../a", "file": "../a/name", "dead": dir + "/no/where"} {
+		if err := os.Symlink(target, dir+"/links/"+name); err != nil {
+			t.Fatal(err)
+		}
+	}
 	table := newTable(t, Config{})
 	for _, c := range []struct{ name, ns, cmd, want string }{
 		{"none", "", "cat a/name", "a\n"},
@@ -22,10 +27,16 @@ func TestBind(t *testing.T) {
 		{"again", "bind $dir/b $dir/a\nbind '#U'$dir/a $dir/a", "cat a/name", "a\n"},
 		{"unmount", "bind $dir/b $dir/a\nunmount $dir/a", "cat a/name", "a\n"},
 		{"unmount one", "bind $dir/b $dir/a\nunmount $dir/b $dir/a", "cat a/name", "a\n"},
-		{"missing directory", "bind $dir/b $dir/c/d/e", "cat c/d/e/name; ls", "b\na\nb\nc\n"},
+		{"missing directory", "bind $dir/b $dir/c/d/e", "cat c/d/e/name; ls", "b\na\nb\nc\nlinks\n"},
 		{"missing file", "bind $dir/b/name $dir/n", "cat n", "b\n"},
 		{"missing at the root", "bind $dir/b /no/such", "cat /no/such/name; cat a/name; cat < /dev/null", "b\na\n"},
 		{"twice at the root", "bind $dir/b /no/such\nbind '#U'$dir/a /other\nbind /no/such $dir/x", "cat /no/such/name /other/name x/name", "b\na\nb\n"},
+		{"link to a directory", "bind $dir/b $dir/links/dir", "cat links/dir/name links/file a/name", "b\na\na\n"},
+		{"link to a file", "bind $dir/b/name $dir/links/file", "cat links/file a/name links/dir/name", "b\nb\nb\n"},
+		{"link to nothing", "bind $dir/b $dir/links/dead", "cat links/dead/name", "b\n"},
+		{"link to no file", "bind $dir/b/name $dir/links/dead", "cat links/dead no/where", "b\nb\n"},
+		{"link in between", "bind $dir/b $dir/links/dir/made", "cat a/made/name", "b\n"},
+		{"missing in a copy of the root", "bind '#U' $dir/a\nbind $dir/b $dir/a/no/such", "cat a/no/such/name; test ! -e /no", "b\n"},
 		{"quiet", "bind -q /no/such /other\nbind -q $nosuch /x", "ls -d /other /x 2>/dev/null; cat a/name", "a\n"},
 		{"cd", "cd $dir/b", "cat name", "b\n"},
 		{"dot", ". $dir/ns", "cat a/name", "b\n"},
@@ -40,7 +51,7 @@ func TestBind(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			write(t, dir+"/ns", "bind $dir/b $dir/a\n")
-			s := newSessionOf(t, table, self(), c.ns, "sh", "-c", strings.ReplaceAll(c.cmd, "ls\n", "ls -1\n"))
+			s := newSessionOf(t, table, self(), c.ns, "sh", "-c", c.cmd)
 			defer os.Remove(dir + "/ns")
 			s.SetDir(dir)
 			s.SetEnv([]string{"COLOUR=green"})
@@ -57,7 +68,7 @@ func TestBind(t *testing.T) {
 	}
 	// Nothing of this has touched the disk.
 	names, err := filepath.Glob(dir + "/*")
-	if err != nil || len(names) != 2 {
+	if err != nil || len(names) != 3 {
 		t.Errorf("on disk there is %q, %v", names, err)
 	}
 	for _, name := range []string{"/no", "/other"} {

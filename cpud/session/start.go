@@ -124,6 +124,9 @@ func (s *Session) setup() *setup {
 	return set
 }
 
+// pipeSize is how much output may wait for a reader, in bytes; the most that Linux gives an ordinary user by default.
+const pipeSize = 1 << 20
+
 // pipes makes the three pipes of a command without a terminal, and returns the command's ends. The session's mu is held.
 func (s *Session) pipes() (theirs []*os.File, err error) {
 	streams := []**stream{&s.stdin, &s.stdout, &s.stderr}
@@ -137,6 +140,7 @@ func (s *Session) pipes() (theirs []*os.File, err error) {
 		if i == 0 {
 			ours, their = p[1], p[0]
 		}
+		unix.FcntlInt(uintptr(ours), unix.F_SETPIPE_SZ, pipeSize) // where that is too much, what it has will do
 		f := os.NewFile(uintptr(their), name)
 		theirs = append(theirs, f)
 		if s.table.root {
