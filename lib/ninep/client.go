@@ -43,7 +43,7 @@ type Client struct {
 }
 
 // NewClient agrees with the server at the other end of conn on a dialect and an msize; ctx bounds that only. It owns conn from then on,
-// also if it fails.
+// also if it fails. Closing conn must end its Read and Write, or Close of the Client waits until they end by themselves.
 func NewClient(ctx context.Context, conn io.ReadWriteCloser, cfg ClientConfig) (*Client, error) {
 	c := &Client{conn: conn, trace: cfg.Trace, stats: cfg.Stats, died: make(chan struct{})}
 	if c.stats == nil {
