@@ -69,7 +69,8 @@ var untouched = stat{
 	length: math.MaxUint64,
 }
 
-// changes is what must be set to make now into s. What cannot be changed may be given as it is.
+// changes is what must be set to make now into s. What cannot be changed may be given as it is; muid is not looked at, for v9fs puts its
+// user there when it renames.
 func changes(s, now *stat, users Users) (valid p9.SetAttrMask, attr p9.SetAttr, err error) {
 	bad := func(text string) error { return &Error{Errno: linux.EPERM, Text: "wstat: " + text} }
 	switch {
@@ -77,8 +78,6 @@ func changes(s, now *stat, users Users) (valid p9.SetAttrMask, attr p9.SetAttr, 
 		return valid, attr, bad("cannot change type or dev")
 	case s.qid != untouched.qid && (s.qid.Path != now.qid.Path || s.qid.Type != now.qid.Type):
 		return valid, attr, bad("cannot change qid")
-	case s.muid != "" && s.muid != now.muid:
-		return valid, attr, bad("cannot change muid")
 	case s.mode != untouched.mode && s.mode&^0o777 != now.mode&^0o777:
 		return valid, attr, bad("cannot change the kind of a file")
 	case s.length != untouched.length && s.length != now.length && now.mode&dmDir != 0:
