@@ -217,18 +217,62 @@ func TestDeadConnection(t *testing.T) {
 	<-done
 }
 
-// cutConn is a connection that ends after some bytes were written.
+// cutConn is a connection that ends after some bytes were written, or if silent is there, goes on without a word and says so.
 type cutConn struct {
 	io.ReadWriteCloser
-	left int
+	left   int
+	silent chan struct{}
 }
 
 func (c *cutConn) Write(p []byte) (int, error) {
-	if c.left -= len(p); c.left < 0 {
+	was := c.left
+	if c.left -= len(p); c.left >= 0 {
+		return c.ReadWriteCloser.Write(p)
+	}
+	if c.silent == nil {
 		c.Close()
 		return 0, io.ErrClosedPipe
 	}
-	return c.ReadWriteCloser.Write(p)
+	if was >= 0 {
+		close(c.silent)
+	}
+	return len(p), nil
+}
+
+// TestSilentPeer: a far side that does not answer any more holds nobody up when the mount is to end.
+func TestSilentPeer(t *testing.T) {
+	rooted(t)
+	tree := t.TempDir()
+	if err := os.WriteFile(tree+"/f", pattern(8<<20), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	ours, theirs := pair(t)
+	cut := &cutConn{ReadWriteCloser: theirs, left: 4 << 20, silent: make(chan struct{})}
+	done := make(chan struct{})
+	go func() {
+		(&ninep.Server{Attacher: exporter(t, tree)}).Serve(context.Background(), cut)
+		close(done)
+	}()
+	client, err := ninep.NewClient(context.Background(), ours, ninep.ClientConfig{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	root, err := client.Attach(context.Background(), ninep.Attach{UID: p9.NoUID})
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := serve(t, tree, root, mnt.Options{})
+	reader := s.start(t, `exec 3>"$M/open"; cat "$M/f" >/dev/null; echo x >&3`)
+	<-cut.silent
+	s.cancel(nil)
+	if err := <-s.done; err != context.Canceled {
+		t.Error(err)
+	}
+	if out, err := reader.wait(); err == nil {
+		t.Errorf("the reader got no error: %s", out)
+	}
+	client.Close()
+	<-done
 }
 
 // TestIDs: ids are mapped both ways.
