@@ -77,6 +77,7 @@ func (r *request) openNode(n *node, flags p9.OpenFlags) error {
 	n.mu.Lock()
 	h.window.since = n.stampLocked()
 	short := flags&^unix.O_NONBLOCK == unix.O_RDONLY && !n.volatile() && n.attr.Size <= firstBytes
+	room := min(n.attr.Size+1, firstBytes) // a byte more, so that the end shows
 	local := n.local
 	n.mu.Unlock()
 	if n.volatile() {
@@ -85,7 +86,7 @@ func (r *request) openNode(n *node, flags p9.OpenFlags) error {
 	at := time.Now()
 	open := func(f p9.File) (err error) {
 		if o, ok := view(f, r.ctx).(ninep.ReadOpener); ok && short {
-			c := &chunk{buf: make([]byte, firstBytes), done: closed}
+			c := &chunk{buf: make([]byte, room), done: closed}
 			var eof bool
 			qid, unit, c.n, eof, err = o.OpenRead(flags, c.buf)
 			if err == nil && c.n >= 0 && c.n <= len(c.buf) {
