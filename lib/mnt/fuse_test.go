@@ -298,11 +298,28 @@ func TestIDs(t *testing.T) {
 	}
 }
 
+// TestAnyID: ids without a number of their own here all have the same.
+func TestAnyID(t *testing.T) {
+	rooted(t)
+	tree := t.TempDir()
+	s := serve(t, tree, export(t, tree), mnt.Options{IDs: []mnt.IDMap{{Far: 0, Near: 5}, {Far: mnt.AnyID, Near: 7}}})
+	if err := os.WriteFile(tree+"/f", nil, 0o644); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Chown(tree+"/f", 999, 999); err != nil {
+		t.Fatal(err)
+	}
+	out, err := s.sh(t, `cd "$M"; stat -c '%u %g' . f; chown 5 f; stat -c '%u' f`)
+	if want := "5 0\n7 999\n5\n"; err != nil || out != want {
+		t.Errorf("got %q, %v, want %q", out, err, want)
+	}
+}
+
 // TestReadOnly: the kernel refuses by itself.
 func TestReadOnly(t *testing.T) {
 	rooted(t)
 	dir := t.TempDir()
-	if err := mountHere(t, dir, func() error {
+	if err := mountHere(func() error {
 		dev, err := mnt.OpenFUSE(dir, mnt.Options{ReadOnly: true})
 		if err == nil {
 			dev.Close()
@@ -320,8 +337,7 @@ func TestReadOnly(t *testing.T) {
 }
 
 // mountHere runs functions on a thread with a mount namespace of its own.
-func mountHere(t *testing.T, dir string, run ...func() error) error {
-	t.Helper()
+func mountHere(run ...func() error) error {
 	done := make(chan error)
 	go func() {
 		runtime.LockOSThread() // the thread ends with the goroutine
