@@ -93,7 +93,6 @@ type server struct {
 	ctx    context.Context // done: everything is to end
 	cancel context.CancelFunc
 	ids    ids
-	name   string
 	root   *node
 	nodes  table
 	tree   sync.Mutex // who is whose parent
