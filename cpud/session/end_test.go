@@ -174,6 +174,19 @@ func TestCommandEndsBeforeOrphan(t *testing.T) {
 	s.Hold()
 }
 
+// TestLateReader: what was written before the command's end is there after it, though others still hold the pipe.
+func TestLateReader(t *testing.T) {
+	table := newTable(t, Config{})
+	s := newSessionOf(t, table, self(), "", "sh", "-c", "setsid sleep 1000 & head -c 500000 /dev/zero; echo oops >&2")
+	s.mustStart(t)
+	if _, err := s.Wait(soon(t)); err != nil {
+		t.Fatal(err)
+	}
+	if out, errs, _ := s.output(t); len(out) != 500000 || errs != "oops\n" {
+		t.Errorf("%d bytes, %q", len(out), errs)
+	}
+}
+
 // TestNothingLeft ends sessions in every state, by every way; newTable's cleanup looks for what is left.
 func TestNothingLeft(t *testing.T) {
 	forks := "sleep 1000 & setsid sleep 1000 & (setsid sh -c 'sleep 1000 & sleep 1000' &) & echo ready; trap '' HUP TERM; while :; do sleep 1000; done"

@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/signal"
 	"runtime"
+	"strconv"
 	"time"
 
 	"github.com/creack/pty"
@@ -38,7 +39,9 @@ func Main() {
 
 // helperMain is one session's life in the helper. The errors it returns are about cpud, not about the session.
 func helperMain() error {
-	unix.CloseOnExec(helperFD)
+	if err := closeOnExec(); err != nil {
+		return err
+	}
 	w, err := newWire(os.NewFile(helperFD, "cpud"))
 	if err != nil {
 		return err
@@ -63,6 +66,20 @@ func helperMain() error {
 		return w.put(&message{Kind: kindFailed, Err: newFailure(err, statusOf(err))})
 	}
 	h.attend()
+	return nil
+}
+
+// closeOnExec keeps from the command what is open beyond standard error: the socket, and whatever cpud was started with.
+func closeOnExec() error {
+	fds, err := os.ReadDir("/proc/self/fd")
+	if err != nil {
+		return err
+	}
+	for _, e := range fds {
+		if fd, err := strconv.Atoi(e.Name()); err == nil && fd > 2 {
+			unix.CloseOnExec(fd)
+		}
+	}
 	return nil
 }
 

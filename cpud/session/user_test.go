@@ -90,3 +90,12 @@ func TestShell(t *testing.T) {
 		t.Errorf("said %q, %+v", out, st)
 	}
 }
+
+// TestClean is about what a command must not inherit from cpud and the helper.
+func TestClean(t *testing.T) {
+	table := newTable(t, Config{})
+	out := run(t, table, self(), "bind /tmp /no/such", "sh", "-c", "echo $(ls /proc/self/fd); grep -E 'SigBlk|SigIgn' /proc/self/status; umask; readlink /proc/self/cwd /proc/self/root")
+	if want := "0 1 2 3\nSigBlk:\t0000000000000000\nSigIgn:\t0000000000000000\n0022\n/\n/\n"; out != want {
+		t.Errorf("said %q, want %q", out, want)
+	}
+}
