@@ -4,11 +4,13 @@ package session
 
 import (
 	"context"
+	"errors"
 	"strconv"
 	"strings"
 
 	"cpu/ctlfs"
 
+	"github.com/hugelgupf/p9/linux"
 	"golang.org/x/sys/unix"
 )
 
@@ -40,12 +42,10 @@ func (s *Session) ctl(ctx context.Context, line []string) error {
 	switch verb {
 	case "start":
 		return s.start(ctx)
-	case "stop", "cont":
-		return s.Note(verb, true)
-	case "kill", "hangup":
-		return s.Note(verb, true)
+	case "stop", "cont", "kill", "hangup":
+		return timely(s.Note(verb, true))
 	case "note":
-		return s.Note(args[0], false)
+		return timely(s.Note(args[0], false))
 	case "tty":
 		rows, cols, err := size(args[1], args[2])
 		if err != nil {
@@ -68,6 +68,14 @@ func (s *Session) ctl(ctx context.Context, line []string) error {
 		return s.setVar(args[0], args[1])
 	}
 	return s.CloseStdin() // eof
+}
+
+// timely makes EINVAL of ESRCH: to a ctl file, a note that nothing can take is a command at the wrong time.
+func timely(err error) error {
+	if errors.Is(err, linux.ESRCH) {
+		return invalid("%v", err)
+	}
+	return err
 }
 
 // maxSize is what a terminal's size is stored in.
@@ -101,7 +109,7 @@ func (s *Session) setKeep(keep bool) {
 }
 
 // Note sends a note to the command, or to every process of the session. With a terminal, what the keyboard can send goes to the
-// foreground process group as well, for that is what the user sees.
+// foreground process group as well, for that is what the user sees. EINVAL for a note that is none, ESRCH where no command runs.
 func (s *Session) Note(name string, group bool) error {
 	sig, err := noteSignal(strings.TrimSpace(name))
 	s.mu.Lock()
@@ -110,7 +118,7 @@ func (s *Session) Note(name string, group bool) error {
 		return s.fail(err)
 	}
 	if s.state != ctlfs.Running && s.state != ctlfs.Stopped {
-		return s.fail(invalid("%s: no command is running", name))
+		return s.fail(words(linux.ESRCH, "%s: no command is running", name))
 	}
 	if !group && s.term != nil && (sig == unix.SIGINT || sig == unix.SIGQUIT) {
 		if pid, err := s.stdout.foreground(sig); err == nil && pid == s.status.PID {

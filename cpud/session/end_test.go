@@ -48,6 +48,9 @@ func TestNotes(t *testing.T) {
 		}
 	}
 	s := newSessionOf(t, table, self(), "", "true")
+	if err := s.Note("term", false); ninep.Errno(err) != linux.ESRCH {
+		t.Errorf("an idle session: %v", err)
+	}
 	if err := s.Note("frob", false); err == nil || err.Error() != `"frob": unknown note` {
 		t.Errorf("an unknown note: %v", err)
 	}
@@ -96,6 +99,9 @@ func TestStop(t *testing.T) {
 				t.Fatalf("%s: %v", c.ctl, err)
 			}
 		}
+	}
+	if st := s.Status(); st.PID == 0 || st.Real <= 0 || st.State != ctlfs.Running {
+		t.Errorf("while it runs: %+v", st)
 	}
 	s.CloseStdin()
 	if _, _, st := s.output(t); st.Code != 5 {

@@ -131,7 +131,7 @@ func descendants(proc, pid int) (found []process) {
 	return found
 }
 
-// parentOf reads the parent's number from a process's stat file, where it is the second word after the name in parentheses.
+// parentOf reads the parent's number from a process's stat file.
 func parentOf(dir int, stat string) (int, bool) {
 	fd, err := unix.Openat(dir, stat, unix.O_RDONLY|unix.O_CLOEXEC, 0)
 	if err != nil {
@@ -143,10 +143,34 @@ func parentOf(dir int, stat string) (int, bool) {
 	if err != nil {
 		return 0, false
 	}
-	words := bytes.Fields(b[bytes.LastIndexByte(b, ')')+1:])
-	if len(words) < 2 {
-		return 0, false
+	pid := statField(b, 4)
+	return int(pid), pid >= 0
+}
+
+// statField is a number in a stat file, proc_pid_stat(5), whose fields count from 1; -1 where there is none. The second is the name in
+// parentheses, which may hold anything.
+func statField(stat []byte, n int) int64 {
+	const afterName = 3
+	words := bytes.Fields(stat[bytes.LastIndexByte(stat, ')')+1:])
+	if n-afterName >= len(words) {
+		return -1
 	}
-	pid, err := strconv.Atoi(string(words[1]))
-	return pid, err == nil
+	v, err := strconv.ParseInt(string(words[n-afterName]), 10, 64)
+	if err != nil {
+		return -1
+	}
+	return v
+}
+
+// tick is what /proc counts processor time in.
+const tick = time.Second / 100
+
+// timesOf is the processor time that a process has used so far, with that of its children that it has waited for.
+func timesOf(pid int) (user, sys time.Duration) {
+	b, err := os.ReadFile("/proc/" + strconv.Itoa(pid) + "/stat")
+	if err != nil {
+		return 0, 0
+	}
+	sum := func(a, b int64) time.Duration { return time.Duration(max(a, 0)+max(b, 0)) * tick }
+	return sum(statField(b, 14), statField(b, 16)), sum(statField(b, 15), statField(b, 17))
 }

@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"time"
 
 	"cpu/ctlfs"
 
@@ -51,6 +52,7 @@ type Session struct {
 	term     *terminal
 	eof      bool // standard input was closed before it was there
 	status   ctlfs.Status
+	started  time.Time // when the command began
 	services map[string]*service
 	trees    map[int]*tree
 	lastTree int
@@ -261,12 +263,16 @@ func (s *Session) Wait(ctx context.Context) (ctlfs.Status, error) {
 	}
 }
 
-// Status is what Wait gives, as far as it is known now.
+// Status is what Wait gives, as far as it is known now: times of a command that runs are those so far.
 func (s *Session) Status() ctlfs.Status {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	st := s.status
 	st.State = s.state
+	if s.state == ctlfs.Running || s.state == ctlfs.Stopped {
+		st.User, st.Sys = timesOf(st.PID)
+		st.Real = time.Since(s.started)
+	}
 	return st
 }
 

@@ -221,7 +221,7 @@ func (s *Session) handle(w *wire, m *message, result chan<- error) {
 			t.close()
 		}
 	case kindStarted:
-		err := s.started(m, take())
+		err := s.running(m, take())
 		if err != nil {
 			s.destroy()
 		}
@@ -260,8 +260,8 @@ func answer(w *wire) func(tree int, err error) {
 	return func(tree int, err error) { w.put(&message{Kind: kindReply, Tree: tree, Err: newFailure(err, 0)}) }
 }
 
-// started takes down that the command runs.
-func (s *Session) started(m *message, master *os.File) error {
+// running takes down that the command runs.
+func (s *Session) running(m *message, master *os.File) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.term != nil {
@@ -284,6 +284,7 @@ func (s *Session) started(m *message, master *os.File) error {
 	}
 	s.state = ctlfs.Running
 	s.status.PID = m.PID
+	s.started = time.Now()
 	s.ns = m.Text
 	for _, svc := range s.services {
 		if !svc.told {
