@@ -1,8 +1,6 @@
 package ctlfs
 
-import (
-	"context"
-)
+import "context"
 
 // A User is who uses the tree: the owner of a session, or who looks at one.
 type User struct {
@@ -71,8 +69,10 @@ type Session interface {
 	// Err says why the last operation on the session failed; "" if it did not.
 	Err() string
 
-	// The streams. Reads give io.EOF when the command has ended and all is drained. With a terminal, standard input and output are
-	// the terminal, and CloseStdin does nothing. Cons fails with EIO where there is no terminal.
+	// The streams. Reads give io.EOF when the command has ended and all is drained. Standard input ends when it has been closed as
+	// often as it was opened. With a terminal, standard input and output are the terminal, and CloseStdin does nothing. Cons fails
+	// with EIO where there is no terminal.
+	OpenStdin()
 	WriteStdin(ctx context.Context, p []byte) (int, error)
 	CloseStdin() error
 	ReadStdout(ctx context.Context, p []byte) (int, error)

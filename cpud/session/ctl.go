@@ -67,7 +67,8 @@ func (s *Session) ctl(ctx context.Context, line []string) error {
 	case "var":
 		return s.setVar(args[0], args[1])
 	}
-	return s.CloseStdin() // eof
+	s.mu.Lock()
+	return s.endStdin() // eof
 }
 
 // timely makes EINVAL of ESRCH: to a ctl file, a note that nothing can take is a command at the wrong time.

@@ -51,6 +51,7 @@ type Session struct {
 	vars     map[string]string
 	term     *terminal
 	eof      bool // standard input was closed before it was there
+	writers  int  // how often standard input is open
 	status   ctlfs.Status
 	started  time.Time // when the command began
 	services map[string]*service

@@ -23,9 +23,26 @@ func (s *Session) WriteStdin(ctx context.Context, p []byte) (int, error) {
 	return in.write(ctx, p)
 }
 
-// CloseStdin ends standard input. A terminal has no such end.
+// OpenStdin notes one more writer of standard input.
+func (s *Session) OpenStdin() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.writers++
+}
+
+// CloseStdin notes one writer less. The last one's leaving, or a call without one, ends standard input. A terminal has no such end.
 func (s *Session) CloseStdin() error {
 	s.mu.Lock()
+	s.writers = max(0, s.writers-1)
+	if s.writers > 0 {
+		s.mu.Unlock()
+		return nil
+	}
+	return s.endStdin()
+}
+
+// endStdin ends standard input, whoever has it open. It is called with mu held, and lets go of it.
+func (s *Session) endStdin() error {
 	in := s.stdin
 	if s.term != nil || in == nil {
 		s.eof = true

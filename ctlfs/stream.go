@@ -1,0 +1,108 @@
+package ctlfs
+
+import (
+	"context"
+	"io"
+	"sync"
+
+	"github.com/hugelgupf/p9/linux"
+	"github.com/hugelgupf/p9/p9"
+)
+
+// stream is an open file without offsets: what is read is gone, what is written goes on.
+type stream struct {
+	in     func(ctx context.Context, p []byte) (int, error) // nil: not for reading
+	out    func(ctx context.Context, p []byte) (int, error) // nil: not for writing
+	closed func()                                           // nil: nothing to do
+}
+
+func (s *stream) read(ctx context.Context, p []byte, _ int64) (int, error) {
+	if s.in == nil {
+		return 0, linux.EBADF
+	}
+	return s.in(ctx, p)
+}
+
+func (s *stream) write(ctx context.Context, p []byte, _ int64) (int, error) {
+	if s.out == nil {
+		return 0, linux.EBADF
+	}
+	return s.out(ctx, p)
+}
+
+func (s *stream) close() {
+	if s.closed != nil {
+		s.closed()
+	}
+}
+
+// openStdin: the input ends when the last file that was opened for it is closed.
+func openStdin(_ context.Context, f *file, _ p9.OpenFlags) (handle, error) {
+	s := f.node().session
+	s.OpenStdin()
+	return &stream{out: s.WriteStdin, closed: func() { s.CloseStdin() }}, nil
+}
+
+func openStdout(_ context.Context, f *file, _ p9.OpenFlags) (handle, error) {
+	return &stream{in: f.node().session.ReadStdout}, nil
+}
+
+func openStderr(_ context.Context, f *file, _ p9.OpenFlags) (handle, error) {
+	return &stream{in: f.node().session.ReadStderr}, nil
+}
+
+func openCons(_ context.Context, f *file, _ p9.OpenFlags) (handle, error) {
+	s := f.node().session
+	return &stream{in: s.ReadCons, out: s.WriteCons}, nil
+}
+
+// openConsctl: what cons(3) calls rawon and rawoff is the command's own business here.
+func openConsctl(_ context.Context, f *file, _ p9.OpenFlags) (handle, error) {
+	s := f.node().session
+	return &text{written: commands(func(ctx context.Context, words []string) error {
+		if words[0] != "winsize" {
+			return linux.EINVAL
+		}
+		return s.Ctl(ctx, words)
+	})}, nil
+}
+
+func openStatus(_ context.Context, f *file, _ p9.OpenFlags) (handle, error) {
+	st := f.node().session.Status()
+	return &text{content: st.String() + " " + string(st.State) + "\n"}, nil
+}
+
+func openWait(_ context.Context, f *file, _ p9.OpenFlags) (handle, error) {
+	return &waiter{session: f.node().session}, nil
+}
+
+// waiter reads as the status line, once there is one.
+type waiter struct {
+	session Session
+	mu      sync.Mutex
+	line    string // once it is known
+}
+
+func (w *waiter) read(ctx context.Context, p []byte, offset int64) (int, error) {
+	w.mu.Lock()
+	line := w.line
+	w.mu.Unlock()
+	if line == "" {
+		st, err := w.session.Wait(ctx)
+		if err != nil {
+			return 0, err
+		}
+		line = st.String() + "\n"
+		w.mu.Lock()
+		w.line = line
+		w.mu.Unlock()
+	}
+	if offset < 0 || offset >= int64(len(line)) {
+		return 0, io.EOF
+	}
+	return copy(p, line[offset:]), nil
+}
+
+func (w *waiter) write(context.Context, []byte, int64) (int, error) { return 0, linux.EBADF }
+
+func (w *waiter) close() {}
