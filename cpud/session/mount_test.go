@@ -357,3 +357,18 @@ func TestDeadTerminal(t *testing.T) {
 		t.Errorf("said %q and %q, %+v", out, errs, st)
 	}
 }
+
+// TestControlTree is about a session that looks at itself, holds itself, and sends itself a note through the mounted control tree.
+func TestControlTree(t *testing.T) {
+	needsFUSE(t)
+	table := newTable(t, Config{})
+	s := newSessionOf(t, table, self(), "mount /srv/cpu /mnt/cpu", "sh", "-c",
+		`cd /mnt/cpu/*/ && cat dir && tail -1 ns && exec 3<>ctl && trap 'echo got; exit 9' USR1 && echo usr1 >note; while :; do :; done`)
+	if err := s.SetDir("/tmp"); err != nil {
+		t.Fatal(err)
+	}
+	s.mustStart(t)
+	if out, errs, st := s.output(t); out != "/tmp\ncd /tmp\ngot\n" || errs != "" || st.Code != 9 {
+		t.Errorf("said %q and %q, %+v", out, errs, st)
+	}
+}
