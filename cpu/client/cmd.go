@@ -1,0 +1,293 @@
+package client
+
+import (
+	"context"
+	"errors"
+	"io"
+	"maps"
+	"slices"
+	"strconv"
+	"sync"
+
+	"cpu/ctlfs"
+
+	"github.com/hugelgupf/p9/p9"
+)
+
+// A Cmd is a command on the server. Its fields are set before Start; it cannot be used a second time.
+type Cmd struct {
+	Args      []string // the command and its arguments; none is the user's shell
+	Env       []string // NAME=value each
+	Dir       string   // the working directory in the session; "" is where the namespace file leads
+	Namespace string   // the text of the namespace file
+	// Vars are the variables that the terminal knows for the namespace file, such as home and dir.
+	Vars map[string]string
+
+	// Services are posted in the session as /srv/NAME; `term` is by custom the terminal's files.
+	Services map[string]p9.Attacher
+
+	// Stdin is read until its end, or until the command has ended; nil is an empty input. A Read of it that blocks is not waited
+	// for by Wait: what it brings when it returns is lost.
+	Stdin io.Reader
+	// Stdout and Stderr take all that the command writes before Wait returns. nil discards. With a terminal Stdout has everything.
+	// If one fails the command is hung up, as by a pipe that nobody reads.
+	Stdout, Stderr io.Writer
+
+	// TTY asks for a terminal; nil is pipes.
+	TTY *TTY
+
+	conn    *Conn
+	session *ctlfs.Remote
+	ctx     context.Context // of the session: ends with Start's, and when Wait is done
+	cancel  context.CancelFunc
+	outputs sync.WaitGroup
+	status  chan result
+	mu      sync.Mutex
+	failed  error // the first output that failed
+}
+
+// TTY is a terminal: its type as $TERM has it, and its size in characters.
+type TTY struct {
+	Term       string
+	Rows, Cols int
+}
+
+type result struct {
+	ctlfs.Status
+	err error
+}
+
+// ExitError is a command that ended, but not with success.
+type ExitError struct{ ctlfs.Status }
+
+func (e *ExitError) Error() string { return e.Exit }
+
+// StartError is a command that the server could not start: it is not there, or its namespace could not be built.
+type StartError struct {
+	Err    error // in the server's words
+	Status ctlfs.Status
+}
+
+func (e *StartError) Error() string { return e.Err.Error() }
+
+func (e *StartError) Unwrap() error { return e.Err }
+
+// Command makes a Cmd.
+func (c *Conn) Command(args ...string) *Cmd { return &Cmd{Args: args, conn: c} }
+
+// Run is Start and Wait.
+func (c *Cmd) Run(ctx context.Context) error {
+	if err := c.Start(ctx); err != nil {
+		return err
+	}
+	return c.Wait()
+}
+
+// Start starts the command. When ctx is done the session ends. An error is a *StartError where the server says why.
+func (c *Cmd) Start(ctx context.Context) error {
+	control, err := c.conn.Control(ctx)
+	if err != nil {
+		return err
+	}
+	s, err := control.New(ctx)
+	if err != nil {
+		return c.explain(err)
+	}
+	c.session = s
+	c.ctx, c.cancel = context.WithCancel(ctx)
+	if err := c.start(); err != nil {
+		s.Close()
+		c.cancel()
+		return c.explain(err)
+	}
+	return nil
+}
+
+// start sets the session up, all at once where one thing does not depend on another, and starts it.
+func (c *Cmd) start() error {
+	var steps parallel
+	for name, tree := range c.Services {
+		steps.do(func() error { return c.conn.post(c.ctx, c.session.Number(), name, tree) })
+	}
+	steps.do(func() error { return c.session.SetArgs(c.ctx, c.Args) })
+	steps.do(func() error { return c.session.SetEnv(c.ctx, c.Env) })
+	steps.do(func() error { return c.session.SetNamespace(c.ctx, c.Namespace) })
+	if c.Dir != "" {
+		steps.do(func() error { return c.session.SetDir(c.ctx, c.Dir) })
+	}
+	steps.do(func() error {
+		var commands [][]string
+		for _, name := range slices.Sorted(maps.Keys(c.Vars)) {
+			commands = append(commands, []string{"var", name, c.Vars[name]})
+		}
+		if t := c.TTY; t != nil {
+			commands = append(commands, []string{"tty", t.Term, strconv.Itoa(t.Rows), strconv.Itoa(t.Cols)})
+		}
+		if len(commands) == 0 {
+			return nil
+		}
+		return c.session.Ctl(c.ctx, commands...)
+	})
+	if err := steps.wait(); err != nil {
+		return err
+	}
+	if err := c.session.Start(c.ctx); err != nil {
+		return c.notStarted(err)
+	}
+	streams, err := c.openStreams()
+	if err != nil {
+		return err
+	}
+	c.status = make(chan result, 1)
+	go func() {
+		st, err := c.session.Wait(c.ctx)
+		c.status <- result{st, err}
+	}()
+	c.pump(streams)
+	return nil
+}
+
+// notStarted tells a command that the server could not start from other failures.
+func (c *Cmd) notStarted(err error) error {
+	if c.ctx.Err() != nil || c.conn.lost() {
+		return err
+	}
+	st, waitErr := c.session.Wait(c.ctx)
+	if waitErr != nil {
+		return err
+	}
+	return &StartError{err, st}
+}
+
+// streams are a session's, open; nil where there is none.
+type streams struct{ in, out, errs *ctlfs.Stream }
+
+func (c *Cmd) openStreams() (s streams, err error) {
+	if c.TTY != nil {
+		cons, err := c.session.Cons(c.ctx)
+		return streams{in: cons, out: cons}, err
+	}
+	var steps parallel
+	steps.do(func() (err error) { s.in, err = c.session.Stdin(c.ctx); return err })
+	steps.do(func() (err error) { s.out, err = c.session.Stdout(c.ctx); return err })
+	steps.do(func() (err error) { s.errs, err = c.session.Stderr(c.ctx); return err })
+	return s, steps.wait()
+}
+
+// pump moves the streams' bytes.
+func (c *Cmd) pump(s streams) {
+	c.output(s.out, c.Stdout)
+	if s.errs != nil {
+		c.output(s.errs, c.Stderr)
+	}
+	if c.Stdin == nil {
+		if s.in != s.out {
+			s.in.Close()
+		}
+		return
+	}
+	go func() {
+		io.CopyBuffer(struct{ io.Writer }{s.in}, struct{ io.Reader }{c.Stdin}, make([]byte, bufferSize))
+		if s.in != s.out {
+			s.in.Close()
+		}
+	}()
+}
+
+// bufferSize is how much of a stream goes into one message.
+const bufferSize = 256 << 10
+
+func (c *Cmd) output(from *ctlfs.Stream, to io.Writer) {
+	if to == nil {
+		to = io.Discard
+	}
+	c.outputs.Go(func() {
+		_, err := io.CopyBuffer(writer{to, c}, struct{ io.Reader }{from}, make([]byte, bufferSize))
+		if err != nil {
+			c.mu.Lock()
+			if c.failed == nil {
+				c.failed = err
+			}
+			c.mu.Unlock()
+		}
+		from.Close()
+	})
+}
+
+// A writer hangs the command up when the stream it writes to fails.
+type writer struct {
+	io.Writer
+	c *Cmd
+}
+
+func (w writer) Write(p []byte) (int, error) {
+	n, err := w.Writer.Write(p)
+	if err != nil {
+		w.c.session.Ctl(w.c.ctx, []string{"hangup"})
+	}
+	return n, err
+}
+
+// Wait waits for the command to end and for its output to be written, and lets the session go. The error is an *ExitError if the
+// command did not succeed, and otherwise says what went wrong with the session.
+func (c *Cmd) Wait() error {
+	r := <-c.status
+	c.outputs.Wait()
+	c.session.Close()
+	c.cancel()
+	switch {
+	case r.err != nil:
+		return c.explain(r.err)
+	case r.Code != 0:
+		return &ExitError{r.Status}
+	case c.failed != nil:
+		return c.explain(c.failed)
+	}
+	return nil
+}
+
+// explain puts the host to an error that is not the server's own.
+func (c *Cmd) explain(err error) error {
+	var start *StartError
+	switch {
+	case errors.As(err, &start):
+		return err
+	case c.conn.lost():
+		return c.conn.errorf("connection lost")
+	}
+	return c.conn.errorf("%w", err)
+}
+
+// Note sends a note to the command.
+func (c *Cmd) Note(ctx context.Context, name string) error { return c.session.Note(ctx, name, false) }
+
+// Winsize tells the command's terminal its new size.
+func (c *Cmd) Winsize(ctx context.Context, rows, cols int) error {
+	return c.session.Winsize(ctx, rows, cols)
+}
+
+// Built is the namespace as the server built it; see N/ns in ctlfs(4).
+func (c *Cmd) Built(ctx context.Context) (string, error) { return c.session.Namespace(ctx) }
+
+// Session is the number of the command's session on the server.
+func (c *Cmd) Session() int { return c.session.Number() }
+
+// parallel does steps at once and gives the first error.
+type parallel struct {
+	wg   sync.WaitGroup
+	once sync.Once
+	err  error
+}
+
+func (p *parallel) do(step func() error) {
+	p.wg.Go(func() {
+		if err := step(); err != nil {
+			p.once.Do(func() { p.err = err })
+		}
+	})
+}
+
+func (p *parallel) wait() error {
+	p.wg.Wait()
+	return p.err
+}

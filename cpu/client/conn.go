@@ -1,0 +1,158 @@
+package client
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"sync"
+
+	"cpu/ctlfs"
+	"cpu/lib/ninep"
+
+	"github.com/hugelgupf/p9/p9"
+	"golang.org/x/crypto/ssh"
+)
+
+// An Opener opens a stream to one of the server's subsystems: `ctlfs`, `exportfs`, `srv N NAME`.
+type Opener interface {
+	// Open returns the stream once the server has accepted it. The caller closes it.
+	Open(ctx context.Context, subsystem string) (io.ReadWriteCloser, error)
+	// Close ends all streams, with no regard to the far side.
+	Close() error
+}
+
+// SSH opens streams as session channels of an SSH connection, which it owns.
+func SSH(c *ssh.Client) Opener { return sshOpener{c} }
+
+type sshOpener struct{ c *ssh.Client }
+
+func (o sshOpener) Close() error { return o.c.Close() }
+
+func (o sshOpener) Open(ctx context.Context, subsystem string) (io.ReadWriteCloser, error) {
+	type result struct {
+		ch  ssh.Channel
+		err error
+	}
+	opened := make(chan result, 1)
+	// A request that is not answered can only be given up with the connection; so there the goroutine ends too.
+	go func() {
+		ch, requests, err := o.c.OpenChannel("session", nil)
+		if err == nil {
+			go ssh.DiscardRequests(requests)
+			var ok bool
+			ok, err = ch.SendRequest("subsystem", true, ssh.Marshal(struct{ Name string }{subsystem}))
+			if err == nil && !ok {
+				err = fmt.Errorf("the server has no %s", subsystem)
+			}
+			if err != nil {
+				ch.Close()
+			}
+		}
+		opened <- result{ch, err}
+	}()
+	select {
+	case r := <-opened:
+		if r.err != nil {
+			return nil, r.err
+		}
+		return r.ch, nil
+	case <-ctx.Done():
+		go func() {
+			if r := <-opened; r.err == nil {
+				r.ch.Close()
+			}
+		}()
+		return nil, ctx.Err()
+	}
+}
+
+// A Conn is a connection to a cpu server, for any number of sessions.
+type Conn struct {
+	host   string
+	opener Opener
+	trace  io.Writer
+
+	ctx    context.Context // ends with the connection
+	cancel context.CancelFunc
+	served sync.WaitGroup // services that are being served
+
+	mu   sync.Mutex
+	ctl  *ninep.Client // opened when it is first wanted
+	root *ninep.File
+}
+
+// New makes a connection of what opens its streams, which it owns. Host is the server's name, for errors. Trace gets the 9P messages of
+// both directions, a line each; nil is none.
+func New(host string, o Opener, trace io.Writer) *Conn {
+	c := &Conn{host: host, opener: o, trace: trace}
+	c.ctx, c.cancel = context.WithCancel(context.Background())
+	return c
+}
+
+// Close ends the connection with all its sessions that are not kept, and waits for what was served over it.
+func (c *Conn) Close() error {
+	c.cancel()
+	err := c.opener.Close()
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.ctl != nil {
+		c.ctl.Close()
+	}
+	c.served.Wait()
+	return err
+}
+
+// Control is the server's control tree.
+func (c *Conn) Control(ctx context.Context) (*ctlfs.Client, error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.root == nil {
+		stream, err := c.opener.Open(ctx, "ctlfs")
+		if err != nil {
+			return nil, c.errorf("%w", err)
+		}
+		ctl, err := ninep.NewClient(ctx, stream, ninep.ClientConfig{Trace: c.trace})
+		if err != nil {
+			return nil, c.errorf("ctlfs: %w", err)
+		}
+		root, err := ctl.Attach(ctx, ninep.Attach{UID: p9.NoUID})
+		if err != nil {
+			ctl.Close()
+			return nil, c.errorf("ctlfs: %w", err)
+		}
+		c.ctl, c.root = ctl, root
+	}
+	return ctlfs.NewClient(c.root), nil
+}
+
+// lost says whether the connection has ended.
+func (c *Conn) lost() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.ctl == nil {
+		return false
+	}
+	select {
+	case <-c.ctl.Done():
+		return true
+	default:
+		return false
+	}
+}
+
+func (c *Conn) errorf(format string, args ...any) error {
+	return fmt.Errorf(c.host+": "+format, args...)
+}
+
+// post serves a tree to session n as /srv/NAME. It returns once the server has taken it, and serves until ctx is done or the
+// stream ends.
+func (c *Conn) post(ctx context.Context, n int, name string, tree p9.Attacher) error {
+	stream, err := c.opener.Open(ctx, fmt.Sprintf("srv %d %s", n, name))
+	if err != nil {
+		return fmt.Errorf("/srv/%s: %w", name, err)
+	}
+	c.served.Go(func() {
+		(&ninep.Server{Attacher: tree, Trace: c.trace}).Serve(ctx, stream)
+	})
+	return nil
+}
