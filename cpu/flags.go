@@ -1,0 +1,128 @@
+package main
+
+import (
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+)
+
+const usage = `usage: cpu [flags] host [cmd [arg ...]]
+       cpu -self [flags] [cmd [arg ...]]
+
+host is a name, user@name or an alias of ssh_config; the default is $cpu.
+
+  -n file      namespace file, repeatable; - for standard input, none for no mounts
+  -r dir       export this directory as the terminal's root (default /)
+  -P file      patterns of what is exported; none for no patterns
+  -ro          export read only
+  -p port -l user -i keyfile -F config -o option=value -J jump    as ssh
+  -t -T        a terminal always, never
+  -e name[=value] -E    environment: add, none
+  -self        a cpu server in this process; no host
+  -9 file      trace 9P; - for standard error
+  -d -v -V     debug, progress, version
+`
+
+var errHelp = errors.New("help")
+
+// flags is the command line.
+type flags struct {
+	namespaces []string
+	root       string
+	patterns   string
+	readOnly   bool
+
+	port, user, config  string
+	identities, options []string
+
+	tty, noTTY bool
+	env        []string
+	noEnv      bool
+
+	self                    bool
+	trace                   string
+	debug, verbose, version bool
+
+	host    string
+	command []string
+}
+
+// list is a flag that may be repeated.
+type list struct{ values *[]string }
+
+func (l list) String() string { return "" }
+
+func (l list) Set(v string) error {
+	*l.values = append(*l.values, v)
+	return nil
+}
+
+// parseFlags reads the command line. What comes after the host is the command's, whatever it looks like.
+func parseFlags(args []string, getenv func(string) string) (*flags, error) {
+	f := &flags{}
+	set := flag.NewFlagSet("cpu", flag.ContinueOnError)
+	set.SetOutput(io.Discard)
+	set.Var(list{&f.namespaces}, "n", "")
+	set.StringVar(&f.root, "r", "/", "")
+	set.StringVar(&f.patterns, "P", "", "")
+	set.BoolVar(&f.readOnly, "ro", false, "")
+	set.StringVar(&f.port, "p", "", "")
+	set.StringVar(&f.user, "l", "", "")
+	set.StringVar(&f.config, "F", "", "")
+	set.Var(list{&f.identities}, "i", "")
+	set.Var(list{&f.options}, "o", "")
+	jump := set.String("J", "", "")
+	set.BoolVar(&f.tty, "t", false, "")
+	set.BoolVar(&f.noTTY, "T", false, "")
+	set.Var(list{&f.env}, "e", "")
+	set.BoolVar(&f.noEnv, "E", false, "")
+	set.BoolVar(&f.self, "self", false, "")
+	set.StringVar(&f.trace, "9", "", "")
+	set.BoolVar(&f.debug, "d", false, "")
+	set.BoolVar(&f.verbose, "v", false, "")
+	set.BoolVar(&f.version, "V", false, "")
+	if err := set.Parse(args); err != nil {
+		if errors.Is(err, flag.ErrHelp) {
+			return nil, errHelp
+		}
+		return nil, err
+	}
+	if *jump != "" {
+		f.options = append(f.options, "ProxyJump="+*jump)
+	}
+	rest := set.Args()
+	switch {
+	case f.version:
+	case f.self:
+		f.command = rest
+	case len(rest) > 0:
+		f.host, f.command = rest[0], rest[1:]
+	case getenv("cpu") != "":
+		f.host = getenv("cpu")
+	default:
+		return nil, fmt.Errorf("no host\n%s", strings.TrimSuffix(usage, "\n"))
+	}
+	if f.tty && f.noTTY {
+		return nil, errors.New("-t and -T do not go together")
+	}
+	return f, nil
+}
+
+// noFiles says that the session is to see none of the terminal's files, so that none are exported.
+func (f *flags) noFiles() bool {
+	return len(f.namespaces) > 0 && !slices.ContainsFunc(f.namespaces, func(n string) bool { return n != "none" })
+}
+
+// shellCharacters are those for which one argument alone is taken to be a line for the shell.
+const shellCharacters = " \t\n|&;<>()$`\\\"'*?[]#~=%{}!"
+
+// command is what is run: the words as they are, or where there is one word alone that only a shell can read, the shell on it.
+func command(words []string) []string {
+	if len(words) == 1 && strings.ContainsAny(words[0], shellCharacters) {
+		return []string{"/bin/sh", "-c", words[0]}
+	}
+	return words
+}

@@ -1,0 +1,78 @@
+package main
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"os"
+	"sync"
+
+	"cpu/cpu/client"
+
+	"golang.org/x/term"
+)
+
+// A tty is the terminal that cpu was typed at, or where -t asks for one and there is none, the idea of one.
+type tty struct {
+	fd    int
+	real  bool
+	kind  string
+	saved *term.State
+}
+
+// newTTY decides whether the session gets a terminal: as -t and -T say, else for a shell that is typed at. nil is no terminal.
+func newTTY(f *flags, stdin *os.File, kind string) (*tty, error) {
+	t := &tty{fd: int(stdin.Fd()), kind: cmp.Or(kind, "dumb")}
+	t.real = term.IsTerminal(t.fd)
+	if f.noTTY || !f.tty && (len(f.command) > 0 || !t.real) {
+		return nil, nil
+	}
+	return t, nil
+}
+
+// size asks for a terminal of the size that this one has.
+func (t *tty) size() *client.TTY {
+	size := &client.TTY{Term: t.kind, Rows: 24, Cols: 80}
+	if cols, rows, err := term.GetSize(t.fd); t.real && err == nil {
+		size.Rows, size.Cols = rows, cols
+	}
+	return size
+}
+
+// raw makes the terminal hand on every key.
+func (t *tty) raw() (err error) {
+	if t.real {
+		if t.saved, err = term.MakeRaw(t.fd); err != nil {
+			return fmt.Errorf("terminal: %w", err)
+		}
+	}
+	return nil
+}
+
+func (t *tty) restore() {
+	if t.saved != nil {
+		term.Restore(t.fd, t.saved)
+	}
+}
+
+// follow hands the terminal's size on as it changes, until the function it returns is called.
+func (t *tty) follow(ctx context.Context, c *client.Cmd) (stop func()) {
+	if !t.real {
+		return func() {}
+	}
+	ctx, cancel := context.WithCancel(ctx)
+	changes, stopChanges := sizeChanges()
+	var wg sync.WaitGroup
+	wg.Go(func() {
+		for {
+			select {
+			case <-changes:
+				s := t.size()
+				c.Winsize(ctx, s.Rows, s.Cols) // that the session has ended meanwhile is no failure
+			case <-ctx.Done():
+				return
+			}
+		}
+	})
+	return func() { stopChanges(); cancel(); wg.Wait() }
+}
