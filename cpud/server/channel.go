@@ -1,0 +1,154 @@
+//go:build linux
+
+package server
+
+import (
+	"context"
+	"io"
+	"strings"
+
+	"cpu/ctlfs"
+
+	"golang.org/x/crypto/ssh"
+)
+
+// A channel is one session channel. What it is for, its requests say; the first that starts something settles it.
+type channel struct {
+	link *link
+	ch   ssh.Channel
+	ctx  context.Context // ends with the channel
+
+	env     []string
+	tty     *ptyRequest
+	command *command // what stock ssh started; nil for a subsystem
+	busy    bool     // something has been started
+}
+
+// requests is what is done for each type of request of a channel, see RFC 4254, section 6. A handler says whether the request
+// succeeded, and gives what is then to be run beside the channel's further requests.
+var requests = map[string]func(c *channel, payload []byte) (run func(), ok bool){
+	"env":           (*channel).setEnv,
+	"pty-req":       (*channel).setTTY,
+	"window-change": (*channel).windowChange,
+	"signal":        (*channel).signal,
+	"shell":         (*channel).shell,
+	"exec":          (*channel).exec,
+	"subsystem":     (*channel).subsystem,
+}
+
+// channel serves a channel until it is closed, and waits for what it ran.
+func (l *link) channel(n ssh.NewChannel) {
+	ch, reqs, err := n.Accept()
+	if err != nil {
+		return
+	}
+	ctx, cancel := context.WithCancel(l.ctx)
+	c := &channel{link: l, ch: ch, ctx: ctx}
+	done := make(chan struct{})
+	close(done)
+	for r := range reqs {
+		handler := requests[r.Type]
+		var run func()
+		ok := false
+		if handler != nil {
+			run, ok = handler(c, r.Payload)
+		}
+		if r.WantReply {
+			r.Reply(ok, nil)
+		}
+		if ok && run != nil {
+			c.busy = true
+			done = make(chan struct{})
+			go func() {
+				defer close(done)
+				run()
+				ch.Close()
+			}()
+		}
+	}
+	cancel()
+	<-done
+	ch.Close()
+}
+
+// subsystem opens one of the streams of DESIGN: a name, and for some of them words after it.
+func (c *channel) subsystem(payload []byte) (run func(), ok bool) {
+	var m struct{ Name string }
+	if ssh.Unmarshal(payload, &m) != nil || c.busy || c.link.login.rights.command != "" {
+		return nil, false
+	}
+	name, rest, _ := strings.Cut(m.Name, " ")
+	open := subsystems[name]
+	if open == nil {
+		return nil, false
+	}
+	run, err := open(c, rest)
+	if err != nil {
+		c.link.log.Info("subsystem refused", "name", m.Name, "err", err)
+		return nil, false
+	}
+	return run, true
+}
+
+func (c *channel) setEnv(payload []byte) (func(), bool) {
+	var m struct{ Name, Value string }
+	if ssh.Unmarshal(payload, &m) != nil || c.busy || !acceptEnv(m.Name) || strings.ContainsRune(m.Value, 0) {
+		return nil, false
+	}
+	c.env = append(c.env, m.Name+"="+m.Value)
+	return nil, true
+}
+
+// acceptEnv says which variables a client may set: those about languages, as is usual with sshd.
+func acceptEnv(name string) bool {
+	return name == "LANG" || name == "COLORTERM" || strings.HasPrefix(name, "LC_") && !strings.Contains(name, "=")
+}
+
+// ptyRequest is what pty-req asks for. The terminal's modes stay as the server makes them.
+type ptyRequest struct {
+	Term                      string
+	Cols, Rows, Width, Height uint32
+	Modes                     string
+}
+
+func (c *channel) setTTY(payload []byte) (func(), bool) {
+	var m ptyRequest
+	if ssh.Unmarshal(payload, &m) != nil || c.busy || c.link.login.rights.noTTY {
+		return nil, false
+	}
+	c.tty = &m
+	return nil, true
+}
+
+func (c *channel) windowChange(payload []byte) (func(), bool) {
+	var m struct{ Cols, Rows, Width, Height uint32 }
+	if ssh.Unmarshal(payload, &m) != nil || c.command == nil {
+		return nil, false
+	}
+	return nil, c.command.winsize(c.ctx, m.Rows, m.Cols) == nil
+}
+
+func (c *channel) signal(payload []byte) (func(), bool) {
+	var m struct{ Name string }
+	if ssh.Unmarshal(payload, &m) != nil || c.command == nil {
+		return nil, false
+	}
+	return nil, c.command.session.Note(m.Name, false) == nil
+}
+
+func (c *channel) shell(payload []byte) (func(), bool) { return c.start("") }
+
+func (c *channel) exec(payload []byte) (func(), bool) {
+	var m struct{ Command string }
+	if ssh.Unmarshal(payload, &m) != nil {
+		return nil, false
+	}
+	return c.start(m.Command)
+}
+
+// stream is a channel as a stream of bytes. Its Close ends a blocked Read once the far side has answered it, or the connection ends.
+type stream struct{ ssh.Channel }
+
+var _ io.ReadWriteCloser = stream{}
+
+func (l *link) newSession() (ctlfs.Session, error) { return l.server.Table.New(l.user()) }

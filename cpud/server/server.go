@@ -1,0 +1,163 @@
+//go:build linux
+
+package server
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"os"
+	"sync"
+	"time"
+
+	"cpu/cpud/session"
+	"cpu/ctlfs"
+
+	"golang.org/x/crypto/ssh"
+)
+
+// Config says what a server is to be.
+type Config struct {
+	HostKeys []ssh.Signer // at least one
+
+	// AuthorizedKeys is a file of keys for all users, in place of each user's own ~/.ssh/authorized_keys; "" is none.
+	AuthorizedKeys string
+	// Keys, where there are any, are the only keys let in, and no file is read.
+	Keys []ssh.PublicKey
+
+	Table *session.Table // the caller closes it when the server is done
+	Log   *slog.Logger   // a line for each login, failure and end; nil: none
+
+	LoginGrace time.Duration // how long a client may take to log in; 0 is two minutes
+}
+
+const (
+	defaultLoginGrace = 2 * time.Minute
+	maxAuthTries      = 6
+)
+
+// A Server lets users in and gives them their streams. It may serve any number of connections at once.
+type Server struct {
+	Config
+	config ssh.ServerConfig
+	uid    int // that cpud runs as
+}
+
+// New makes a server. It fails if there is no host key, or no table.
+func New(c Config) (*Server, error) {
+	if len(c.HostKeys) == 0 || c.Table == nil {
+		return nil, errors.New("a server wants a host key and a table of sessions")
+	}
+	if c.Log == nil {
+		c.Log = slog.New(slog.DiscardHandler)
+	}
+	c.LoginGrace = cmp.Or(c.LoginGrace, defaultLoginGrace)
+	s := &Server{Config: c, uid: os.Getuid()}
+	s.config = ssh.ServerConfig{
+		Config:                  ssh.Config{Ciphers: ciphers, KeyExchanges: keyExchanges, MACs: macs},
+		MaxAuthTries:            maxAuthTries,
+		PublicKeyCallback:       s.publicKey,
+		PublicKeyAuthAlgorithms: keyAlgorithms,
+		ServerVersion:           "SSH-2.0-cpud",
+		AuthLogCallback:         s.logAttempt,
+	}
+	for _, k := range c.HostKeys {
+		s.config.AddHostKey(k)
+	}
+	return s, nil
+}
+
+// The algorithms, best first: those that OpenSSH calls modern, with AES-GCM first, for it is the fastest where processors have AES.
+var (
+	ciphers      = []string{"aes128-gcm@openssh.com", "aes256-gcm@openssh.com", "chacha20-poly1305@openssh.com", "aes128-ctr", "aes192-ctr", "aes256-ctr"}
+	keyExchanges = []string{"mlkem768x25519-sha256", "curve25519-sha256", "curve25519-sha256@libssh.org", "ecdh-sha2-nistp256", "ecdh-sha2-nistp384",
+		"ecdh-sha2-nistp521"}
+	macs          = []string{"hmac-sha2-256-etm@openssh.com", "hmac-sha2-512-etm@openssh.com", "hmac-sha2-256", "hmac-sha2-512"}
+	keyAlgorithms = []string{"ssh-ed25519", "sk-ssh-ed25519@openssh.com", "ecdsa-sha2-nistp256", "ecdsa-sha2-nistp384", "ecdsa-sha2-nistp521",
+		"sk-ecdsa-sha2-nistp256@openssh.com", "rsa-sha2-256", "rsa-sha2-512"}
+)
+
+// Serve accepts connections from l until ctx is done, then ends all of them, waits for that, and returns nil. It closes l. An error is l's.
+func (s *Server) Serve(ctx context.Context, l net.Listener) error {
+	stop := context.AfterFunc(ctx, func() { l.Close() })
+	defer stop()
+	ctx, cancel := context.WithCancel(ctx)
+	var served sync.WaitGroup
+	defer served.Wait()
+	defer cancel()
+	for {
+		c, err := l.Accept()
+		if err != nil {
+			if ctx.Err() != nil {
+				return nil
+			}
+			l.Close()
+			return fmt.Errorf("%s: %w", l.Addr(), err)
+		}
+		served.Go(func() { s.ServeConn(ctx, c) })
+	}
+}
+
+// ServeConn serves one connection, which it owns, until it ends or ctx is done, and waits for all that it started. What went wrong is in
+// the log.
+func (s *Server) ServeConn(ctx context.Context, c net.Conn) {
+	log := s.Log.With("from", c.RemoteAddr().String())
+	stop := context.AfterFunc(ctx, func() { c.Close() })
+	defer stop()
+	grace := time.AfterFunc(s.LoginGrace, func() { c.Close() })
+	conn, channels, requests, err := ssh.NewServerConn(c, &s.config)
+	if !grace.Stop() && err == nil {
+		conn.Close()
+		err = errors.New("the login took too long")
+	}
+	if err != nil {
+		c.Close()
+		log.Info("no login", "err", err)
+		return
+	}
+	login, err := newLogin(s, conn)
+	if err != nil {
+		conn.Close()
+		log.Warn("no login", "user", conn.User(), "err", err)
+		return
+	}
+	log = log.With("user", conn.User())
+	log.Info("login", "key", conn.Permissions.Extensions[keyFingerprint])
+	connCtx, cancel := context.WithCancel(ctx)
+	l := &link{server: s, login: login, log: log, ctx: connCtx}
+	l.running.Go(func() { answer(requests) })
+	for ch := range channels {
+		if ch.ChannelType() != "session" {
+			ch.Reject(ssh.UnknownChannelType, "only sessions")
+			continue
+		}
+		l.running.Go(func() { l.channel(ch) })
+	}
+	cancel()
+	l.running.Wait()
+	conn.Close()
+	log.Info("end of connection")
+}
+
+// answer answers the requests of a whole connection: none is known here, but keepalives want to hear just that.
+func answer(requests <-chan *ssh.Request) {
+	for r := range requests {
+		if r.WantReply {
+			r.Reply(r.Type == "keepalive@openssh.com", nil)
+		}
+	}
+}
+
+// A link is a connection whose user is known.
+type link struct {
+	server  *Server
+	login   *login
+	log     *slog.Logger
+	ctx     context.Context // ends with the connection
+	running sync.WaitGroup
+}
+
+func (l *link) user() ctlfs.User { return l.login.user }

@@ -1,0 +1,63 @@
+//go:build linux
+
+package server
+
+import (
+	"errors"
+	"fmt"
+	"strconv"
+	"strings"
+
+	"cpu/ctlfs"
+	"cpu/lib/ninep"
+)
+
+// subsystems is what each name of a subsystem opens. The function it gives serves the stream until its end.
+var subsystems = map[string]func(c *channel, words string) (run func(), err error){
+	"ctlfs":    (*channel).control,
+	"exportfs": (*channel).export,
+	"srv":      (*channel).post,
+}
+
+var errWords = errors.New("no words are wanted after the name")
+
+// control serves the control tree as the user sees it.
+func (c *channel) control(words string) (func(), error) {
+	if words != "" {
+		return nil, errWords
+	}
+	tree := ctlfs.New(c.link.server.Table, c.link.user())
+	srv := &ninep.Server{Attacher: tree, Log: c.link.log}
+	return func() { srv.Serve(c.ctx, stream{c.ch}) }, nil
+}
+
+// post makes the stream, at whose other end the terminal serves 9P, available as /srv/NAME in session N. The name is taken before
+// the request is answered, so that whatever comes after the answer finds it.
+func (c *channel) post(words string) (func(), error) {
+	n, name, err := parsePost(words)
+	if err != nil {
+		return nil, err
+	}
+	posting, err := c.link.server.Table.Announce(c.link.user(), n, name)
+	if err != nil {
+		return nil, fmt.Errorf("/srv/%s: %w", name, err)
+	}
+	return func() {
+		if err := posting.Serve(c.ctx, stream{c.ch}); err != nil && c.ctx.Err() == nil {
+			c.link.log.Info("service ended", "session", n, "name", name, "err", err)
+		}
+	}, nil
+}
+
+// parsePost reads `N NAME`.
+func parsePost(words string) (n int, name string, err error) {
+	number, name, ok := strings.Cut(words, " ")
+	if !ok || name == "" {
+		return 0, "", fmt.Errorf("srv %q: want a session and a name", words)
+	}
+	n, err = strconv.Atoi(number)
+	if err != nil || n < 0 || strconv.Itoa(n) != number {
+		return 0, "", fmt.Errorf("srv %q: not a session", words)
+	}
+	return n, name, nil
+}

@@ -1,0 +1,98 @@
+//go:build linux
+
+package server
+
+import (
+	"bufio"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"os/user"
+	"slices"
+	"strconv"
+	"strings"
+
+	"cpu/ctlfs"
+)
+
+// passwd is the list of users; see passwd(5).
+const passwd = "/etc/passwd"
+
+// lookupUser finds a user by name. A machine without users has one, root, whose home is /.
+func (s *Server) lookupUser(name string) (ctlfs.User, error) {
+	u, err := findUser(name)
+	if err != nil {
+		return ctlfs.User{}, err
+	}
+	if s.uid != 0 && int(u.UID) != s.uid {
+		return ctlfs.User{}, fmt.Errorf("%s: not the user that cpud runs as, and cpud is not root", name)
+	}
+	u.Root = u.UID == 0
+	return u, nil
+}
+
+func findUser(name string) (ctlfs.User, error) {
+	f, err := os.Open(passwd)
+	if errors.Is(err, fs.ErrNotExist) {
+		if name != "root" {
+			return ctlfs.User{}, user.UnknownUserError(name)
+		}
+		return ctlfs.User{Name: "root", Home: "/", Shell: "/bin/sh"}, nil
+	}
+	if err != nil {
+		return ctlfs.User{}, err
+	}
+	defer f.Close()
+	lines := bufio.NewScanner(f)
+	for lines.Scan() {
+		fields := strings.Split(lines.Text(), ":")
+		if len(fields) < 7 || fields[0] != name {
+			continue
+		}
+		uid, err := strconv.ParseUint(fields[2], 10, 32)
+		if err != nil {
+			return ctlfs.User{}, fmt.Errorf("%s: %s: %w", passwd, name, err)
+		}
+		gid, err := strconv.ParseUint(fields[3], 10, 32)
+		if err != nil {
+			return ctlfs.User{}, fmt.Errorf("%s: %s: %w", passwd, name, err)
+		}
+		u := ctlfs.User{Name: name, UID: uint32(uid), GID: uint32(gid), Home: fields[5], Shell: fields[6]}
+		if u.Home == "" {
+			u.Home = "/"
+		}
+		if u.Shell == "" {
+			u.Shell = "/bin/sh"
+		}
+		if slices.Contains([]string{"nologin", "false"}, u.Shell[strings.LastIndexByte(u.Shell, '/')+1:]) {
+			return u, fmt.Errorf("%s: %s is no shell to log in with", name, u.Shell)
+		}
+		u.Groups, err = groups(name, u.GID)
+		return u, err
+	}
+	if err := lines.Err(); err != nil {
+		return ctlfs.User{}, fmt.Errorf("%s: %w", passwd, err)
+	}
+	return ctlfs.User{}, user.UnknownUserError(name)
+}
+
+// groups are the supplementary groups of a user.
+func groups(name string, gid uint32) ([]uint32, error) {
+	ids, err := (&user.User{Username: name, Gid: strconv.Itoa(int(gid))}).GroupIds()
+	if err != nil {
+		if errors.Is(err, fs.ErrNotExist) {
+			return []uint32{gid}, nil
+		}
+		return nil, fmt.Errorf("groups of %s: %w", name, err)
+	}
+	var all []uint32
+	for _, id := range ids {
+		n, err := strconv.ParseUint(id, 10, 32)
+		if err != nil {
+			return nil, fmt.Errorf("groups of %s: %w", name, err)
+		}
+		all = append(all, uint32(n))
+	}
+	return all, nil
+}
