@@ -42,7 +42,7 @@ func run(args []string) int {
 		fmt.Println("cpu", version())
 		return 0
 	}
-	err = session(f)
+	err = runSession(f)
 	var exit *client.ExitError
 	var start *client.StartError
 	switch {
@@ -76,8 +76,8 @@ func version() string {
 	return info.Main.Version + " " + info.GoVersion
 }
 
-// session runs the one session that the flags ask for.
-func session(f *flags) error {
+// runSession runs the one session that the flags ask for.
+func runSession(f *flags) error {
 	term := localTerminal()
 	namespace, err := readNamespace(f.namespaces, term.home, os.Stdin)
 	if err != nil {

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
+	"os"
 	"sync"
 
 	"cpu/cpu/client"
@@ -14,6 +15,7 @@ import (
 	"cpu/cpud/session"
 
 	"golang.org/x/crypto/ssh"
+	"golang.org/x/sys/unix"
 )
 
 // selfMain does the work of a helper process of the embedded server, where this process was started as one.
@@ -42,7 +44,10 @@ func openSelf(ctx context.Context, user string, log *slog.Logger) (client.Opener
 	if err != nil {
 		return nil, fmt.Errorf("self: %w", err)
 	}
-	here, there := net.Pipe()
+	here, there, err := connPair()
+	if err != nil {
+		return nil, fmt.Errorf("self: %w", err)
+	}
 	serveCtx, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	s.cancel = cancel
 	s.served.Go(func() { srv.ServeConn(serveCtx, there) })
@@ -69,6 +74,30 @@ func (s *self) end() {
 	s.cancel()
 	s.served.Wait()
 	s.table.Close()
+}
+
+// connPair is a connection of this process with itself. Both ends of SSH write before they read, so it has to have a buffer.
+func connPair() (here, there net.Conn, err error) {
+	fds, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
+	if err != nil {
+		return nil, nil, err
+	}
+	if here, err = fileConn(fds[0]); err != nil {
+		unix.Close(fds[1])
+		return nil, nil, err
+	}
+	if there, err = fileConn(fds[1]); err != nil {
+		here.Close()
+		return nil, nil, err
+	}
+	return here, there, nil
+}
+
+// fileConn makes a connection of a descriptor, which it takes over.
+func fileConn(fd int) (net.Conn, error) {
+	f := os.NewFile(uintptr(fd), "self")
+	defer f.Close()
+	return net.FileConn(f)
 }
 
 func newSigner() (ssh.Signer, error) {

@@ -1,0 +1,176 @@
+//go:build linux
+
+// Cpud is the daemon of a cpu server: it lets users in by SSH and gives them sessions. See cpud(8).
+//
+// The package is flags, listening and the end; the rest is cpud/server's and cpud/session's.
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"os"
+	"os/signal"
+	"path/filepath"
+	"runtime/debug"
+	"sync"
+	"syscall"
+
+	"cpu/cpud/server"
+	"cpu/cpud/session"
+
+	"golang.org/x/crypto/ssh"
+)
+
+const usage = `usage: cpud [flags]
+
+  -a addr       listen there, repeatable (default :17010)
+  -hk file      host key, made where there is none (default /etc/cpud/hostkey, for users ~/.cpud/hostkey)
+  -ak file      the keys that may come in (default ~user/.ssh/authorized_keys)
+  -mount how    auto, fuse or v9fs
+  -max n        sessions at once (default any number)
+  -d -V         debug, version
+`
+
+func main() {
+	server.Main()
+	err := run(os.Args[1:])
+	if errors.Is(err, flag.ErrHelp) {
+		fmt.Print(usage)
+		return
+	}
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "cpud:", err)
+		os.Exit(1)
+	}
+}
+
+// addresses is a flag that may be repeated.
+type addresses []string
+
+func (a *addresses) String() string { return "" }
+
+func (a *addresses) Set(v string) error {
+	*a = append(*a, v)
+	return nil
+}
+
+type flags struct {
+	addresses   addresses
+	hostKey     string
+	keys, mount string
+	max         int
+	debug       bool
+	version     bool
+}
+
+func parseFlags(args []string) (*flags, error) {
+	f := &flags{}
+	set := flag.NewFlagSet("cpud", flag.ContinueOnError)
+	set.SetOutput(io.Discard)
+	set.Var(&f.addresses, "a", "")
+	set.StringVar(&f.hostKey, "hk", defaultHostKey(), "")
+	set.StringVar(&f.keys, "ak", "", "")
+	set.StringVar(&f.mount, "mount", "auto", "")
+	set.IntVar(&f.max, "max", 0, "")
+	set.BoolVar(&f.debug, "d", false, "")
+	set.BoolVar(&f.version, "V", false, "")
+	if err := set.Parse(args); err != nil {
+		return nil, err
+	}
+	switch {
+	case set.NArg() > 0:
+		return nil, fmt.Errorf("%s: no arguments are wanted", set.Arg(0))
+	case f.mount != "auto" && f.mount != "fuse" && f.mount != "v9fs":
+		return nil, fmt.Errorf("-mount %s: want auto, fuse or v9fs", f.mount)
+	case f.max < 0:
+		return nil, fmt.Errorf("-max %d: want a number of sessions", f.max)
+	}
+	if f.addresses == nil {
+		f.addresses = addresses{":17010"}
+	}
+	return f, nil
+}
+
+func defaultHostKey() string {
+	if os.Getuid() == 0 {
+		return "/etc/cpud/hostkey"
+	}
+	return filepath.Join(os.Getenv("HOME"), ".cpud", "hostkey")
+}
+
+func run(args []string) error {
+	f, err := parseFlags(args)
+	if err != nil {
+		return err
+	}
+	if f.version {
+		fmt.Println("cpud", version())
+		return nil
+	}
+	level := new(slog.LevelVar)
+	if f.debug {
+		level.Set(slog.LevelDebug)
+	}
+	log := slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: level}))
+
+	key, err := server.HostKey(f.hostKey)
+	if err != nil {
+		return err
+	}
+	var listeners []net.Listener
+	for _, a := range f.addresses {
+		l, err := net.Listen("tcp", a)
+		if err != nil {
+			return err
+		}
+		defer l.Close()
+		listeners = append(listeners, l)
+	}
+	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM, syscall.SIGINT)
+	defer stop()
+	table := session.NewTable(session.Config{Mount: f.mount, Max: f.max, Log: log, Level: level, Version: version()})
+	srv, err := server.New(server.Config{HostKeys: []ssh.Signer{key}, AuthorizedKeys: f.keys, Table: table, Log: log})
+	if err != nil {
+		return err
+	}
+	return errors.Join(serve(ctx, srv, listeners, log), table.Close())
+}
+
+// serve serves all listeners until ctx is done or one of them fails.
+func serve(ctx context.Context, srv *server.Server, listeners []net.Listener, log *slog.Logger) error {
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	var wg sync.WaitGroup
+	failed := make(chan error, len(listeners))
+	for _, l := range listeners {
+		log.Info("listening", "on", l.Addr().String())
+		wg.Go(func() {
+			if err := srv.Serve(ctx, l); err != nil {
+				failed <- err
+				cancel(err)
+			}
+		})
+	}
+	wg.Wait()
+	close(failed)
+	return <-failed
+}
+
+// version is that of the module, or of the commit, that the program was built from.
+func version() string {
+	info, ok := debug.ReadBuildInfo()
+	if !ok {
+		return "unknown"
+	}
+	for _, s := range info.Settings {
+		if s.Key == "vcs.revision" && len(s.Value) >= 12 {
+			return s.Value[:12] + " " + info.GoVersion
+		}
+	}
+	return info.Main.Version + " " + info.GoVersion
+}
