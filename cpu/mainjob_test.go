@@ -34,7 +34,7 @@ chroot)
 	exec chroot . /cpud -a "$address:17010" -hk /keys/hostkey -ak /keys/authorized ;;
 pivot)
 	pivot_root . tmp
-	exec chroot . /tmp/bin/sh -c 'umount -l /tmp; exec /cpud -a "$0:17010" -hk /keys/hostkey -ak /keys/authorized' "$address" ;;
+	exec "/tmp$5" sh -c '"$1" umount -l /tmp; exec /cpud -a "$0:17010" -hk /keys/hostkey -ak /keys/authorized' "$address" "/tmp$5" ;;
 esac
 `
 
@@ -44,10 +44,11 @@ func newBoard(t *testing.T, root string) *rig {
 		t.Skip("a network and a root of its own want root: run this test as root")
 	}
 	ip := needs(t, "ip", "iproute2")
+	busybox := needs(t, "busybox", "busybox-static") // needs no libraries, which the board's root has none of
 	r := &rig{t: t, dir: t.TempDir(), keys: t.TempDir()}
 	newKeys(t, r.keys, "cputest")
 
-	c := exec.Command("sh", "-c", board, "board", t.TempDir(), programs, r.keys, root)
+	c := exec.Command("sh", "-c", board, "board", t.TempDir(), programs, r.keys, root, busybox)
 	c.SysProcAttr = &syscall.SysProcAttr{Cloneflags: syscall.CLONE_NEWNS | syscall.CLONE_NEWNET}
 	plug, err := c.StdinPipe()
 	if err != nil {

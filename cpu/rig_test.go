@@ -136,11 +136,11 @@ func (r *rig) start(daemon *exec.Cmd) {
 			r.t.Logf("cpud said:\n%s", r.log.text())
 		}
 	})
-	m := r.log.find(regexp.MustCompile(`([0-9.]+|\[[0-9a-f:]+\]):[0-9]+`))
+	m := r.log.find(regexp.MustCompile(`listening on=\S+`))
 	if m == "" {
 		r.t.Fatalf("cpud ended before it listened:\n%s", r.log.text())
 	}
-	r.addr = m
+	r.addr = strings.TrimPrefix(m, "listening on=")
 }
 
 // terminal is `cpu flags... host args...` as run at this rig's terminal; args begin with the command.
