@@ -14,6 +14,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"sync"
 	"syscall"
@@ -57,6 +58,7 @@ type rig struct {
 	addr   string // host:port of the cpu server
 	daemon *exec.Cmd
 	log    *lineLog
+	flags  []string // of every cpu, besides those that a test gives
 
 	beforeReady func() // called once the daemon's process exists; nil: nothing to do
 }
@@ -106,6 +108,9 @@ func newRig(t testing.TB, flags ...string) *rig {
 	r := &rig{t: t, dir: t.TempDir(), keys: t.TempDir()}
 	// The name is checked against the address as written: every port of the loopback counts as the same host here.
 	newKeys(t, r.keys, "cputest")
+	// Terminal and server share a disk, so the working directory is there on both: the terminal's is the one that is meant.
+	write(t, r.keys+"/here", []byte("cd /mnt/term/$dir\n"), 0o644)
+	r.flags = []string{"-n", "default", "-n", r.keys + "/here"}
 	args := append([]string{"-a", "127.0.0.1:0", "-hk", r.keys + "/hostkey", "-ak", r.keys + "/authorized"}, flags...)
 	r.start(exec.Command(programs+"/cpud", args...))
 	return r
@@ -148,6 +153,9 @@ func (r *rig) terminal(flags []string, args ...string) *exec.Cmd {
 	host, port, _ := strings.Cut(r.addr, ":")
 	all := []string{"-F", "none", "-i", r.keys + "/key", "-o", "UserKnownHostsFile=" + r.keys + "/known_hosts",
 		"-o", "GlobalKnownHostsFile=none", "-o", "HostKeyAlias=cputest", "-o", "IdentitiesOnly=yes", "-o", "IdentityAgent=none", "-p", port}
+	if !slices.Contains(flags, "-n") {
+		all = append(all, r.flags...)
+	}
 	all = append(all, flags...)
 	all = append(all, host)
 	c := exec.Command(programs+"/cpu", append(all, args...)...)

@@ -176,6 +176,8 @@ func (c *Config) Handshake(ctx context.Context, conn net.Conn, h *Host) (*ssh.Cl
 		return ssh.NewClient(sshConn, channels, requests), nil
 	case known.err != nil:
 		return nil, known.err
+	case keys.err != nil:
+		return nil, keys.err
 	case strings.Contains(err.Error(), "unable to authenticate"):
 		return nil, keys.denied(h.User)
 	}

@@ -22,6 +22,7 @@ type keys struct {
 	host   *Host
 	agent  net.Conn // nil: not connected
 	tried  []string // what was offered, or why it was not; for the error
+	err    error    // why nothing could be offered
 }
 
 func (c *Config) newKeys(ctx context.Context, h *Host) *keys {
@@ -39,6 +40,7 @@ func (k *keys) close() {
 func (k *keys) signers() ([]ssh.Signer, error) {
 	files, public, err := k.fromFiles()
 	if err != nil {
+		k.err = err
 		return nil, err
 	}
 	all, held := k.fromAgent(public)

@@ -9,7 +9,6 @@ import (
 	"io/fs"
 	"os"
 	"os/user"
-	"slices"
 	"strconv"
 	"strings"
 
@@ -27,6 +26,10 @@ func (s *Server) lookupUser(name string) (ctlfs.User, error) {
 	}
 	if s.uid != 0 && int(u.UID) != s.uid {
 		return ctlfs.User{}, fmt.Errorf("%s: not the user that cpud runs as, and cpud is not root", name)
+	}
+	// Whoever runs cpud has the account already, whatever its shell.
+	if shell := u.Shell[strings.LastIndexByte(u.Shell, '/')+1:]; s.uid == 0 && (shell == "nologin" || shell == "false") {
+		return ctlfs.User{}, fmt.Errorf("%s: %s is no shell to log in with", name, u.Shell)
 	}
 	u.Root = u.UID == 0
 	return u, nil
@@ -64,9 +67,6 @@ func findUser(name string) (ctlfs.User, error) {
 		}
 		if u.Shell == "" {
 			u.Shell = "/bin/sh"
-		}
-		if slices.Contains([]string{"nologin", "false"}, u.Shell[strings.LastIndexByte(u.Shell, '/')+1:]) {
-			return u, fmt.Errorf("%s: %s is no shell to log in with", name, u.Shell)
 		}
 		u.Groups, err = groups(name, u.GID)
 		return u, err

@@ -72,7 +72,9 @@ func (s *Session) dialled(conn *os.File) (*ninep.Client, error) {
 	return ninep.NewClient(s.ctx, w.conn, ninep.ClientConfig{Stats: &s.table.client})
 }
 
-// terminalIDs maps the ids of the user at the terminal to the session's user's. The session's mu is held.
+// terminalIDs maps the ids of the user at the terminal to the session's user's. In a user namespace, which has no number but his, all
+// others become his too: the kernel would refuse to write in a directory whose owner has no number there, whatever the terminal allows.
+// The session's mu is held.
 func (s *Session) terminalIDs() (ids []mnt.IDMap) {
 	for _, id := range []struct {
 		name  string
@@ -80,8 +82,11 @@ func (s *Session) terminalIDs() (ids []mnt.IDMap) {
 		group bool
 	}{{"termuid", s.owner.UID, false}, {"termgid", s.owner.GID, true}} {
 		far, err := strconv.ParseUint(s.vars[id.name], 10, 32)
-		if err == nil && uint32(far) != id.near {
+		if err == nil && (uint32(far) != id.near || !s.table.root) {
 			ids = append(ids, mnt.IDMap{Far: uint32(far), Near: id.near, Group: id.group})
+		}
+		if !s.table.root {
+			ids = append(ids, mnt.IDMap{Far: mnt.AnyID, Near: id.near, Group: id.group})
 		}
 	}
 	return ids
