@@ -20,9 +20,10 @@ type callState uint8
 
 const (
 	callWaiting   callState = iota // no reply yet
-	callReceiving                  // a reply is coming in, or is there, or the connection has died
+	callReceiving                  // a reply is coming in, or the connection has died
 	callAbandoned                  // the caller has gone, Tflush is on its way; the tag is not free before Rflush
 	callLate                       // as before, but the reply has come
+	callDone                       // the reply is there
 )
 
 // A call is a request on its way. Its state is guarded by the Client's mu; all else belongs to the caller until it is started, to the
@@ -34,9 +35,10 @@ type call struct {
 	exempt bool   // from MaxRequests
 	forget bool   // nobody waits for it: late is told of the reply, whatever it is. Guarded by mu as well
 	state  callState
-	reply  message // decoded into; nil for Rread
-	dst    []byte  // where the data of Rread or Ropenread goes
-	n      int     // bytes of it
+	reply  message    // decoded into; nil for Rread
+	data   sync.Mutex // guards dst while the reader has the call
+	dst    []byte     // where the data of Rread or Ropenread goes; nil when nobody wants it
+	n      int        // bytes of it
 	err    error
 	late   func(typ uint8) // told what became of a call that was abandoned: the type of its reply, 0 for none
 	done   chan struct{}   // one value when it is done
@@ -108,6 +110,32 @@ func (c *Client) start(ctx context.Context, cl *call, t message) error {
 	return linux.ENAMETOOLONG
 }
 
+// wanted is how much data the caller has room for; -1 if he wants none.
+func (cl *call) wanted() int {
+	cl.data.Lock()
+	defer cl.data.Unlock()
+	if cl.dst == nil {
+		return -1
+	}
+	return len(cl.dst)
+}
+
+// take puts the next bytes of data where the caller wants them.
+func (cl *call) take(p []byte) {
+	cl.data.Lock()
+	defer cl.data.Unlock()
+	if cl.dst != nil {
+		cl.n += copy(cl.dst[cl.n:], p)
+	}
+}
+
+// unwanted lets the caller have his memory back.
+func (cl *call) unwanted() {
+	cl.data.Lock()
+	defer cl.data.Unlock()
+	cl.dst = nil
+}
+
 // wait waits for a call's reply, or until ctx is done: then the call is abandoned, and no longer the caller's.
 func (c *Client) wait(ctx context.Context, cl *call) (err error, mine bool) {
 	select {
@@ -116,14 +144,19 @@ func (c *Client) wait(ctx context.Context, cl *call) (err error, mine bool) {
 	case <-ctx.Done():
 	}
 	c.mu.Lock()
-	if cl.state != callWaiting {
-		// The reply is being read into the caller's memory, or is there already.
+	switch {
+	case cl.state == callReceiving && c.err == nil:
+		cl.forget = true // the reply has begun to come in, so there is nothing to flush
+		cl.unwanted()
+		c.mu.Unlock()
+		return ctx.Err(), false
+	case cl.state != callWaiting:
 		c.mu.Unlock()
 		<-cl.done
 		return cl.err, true
 	}
 	cl.state = callAbandoned
-	cl.dst = nil
+	cl.unwanted()
 	c.mu.Unlock()
 	c.post(cl.tag|flushBit, &tflush{oldtag: cl.tag})
 	return ctx.Err(), false

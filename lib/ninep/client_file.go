@@ -31,7 +31,7 @@ var (
 )
 
 // WithContext is as [ContextFile] says. A request whose context is done is flushed; the method returns without waiting for that, unless
-// its data is just being written, or its answer read into the caller's memory. What such a request would have given, a fid or a new file's, is let go of.
+// its data is just being written. What such a request would have given, a fid or a new file's, is let go of.
 func (f *File) WithContext(ctx context.Context) p9.File {
 	return &File{clientFid: f.clientFid, ctx: ctx}
 }

@@ -89,7 +89,7 @@ func (rr *replyReader) reply(h header, body []byte) error {
 		c.mu.Unlock()
 		return fmt.Errorf("%w: %s where %s was due", errFrame, typeName(h.typ), typeName(cl.want))
 	}
-	abandoned, forget := cl.state == callAbandoned, cl.forget
+	abandoned := cl.state == callAbandoned
 	if abandoned {
 		cl.state = callLate
 	} else {
@@ -99,6 +99,12 @@ func (rr *replyReader) reply(h header, body []byte) error {
 	c.mu.Unlock()
 
 	err := rr.receive(h, body, cl)
+	c.mu.Lock()
+	forget := cl.forget && !abandoned
+	if !forget && !abandoned {
+		cl.state = callDone
+	}
+	c.mu.Unlock()
 	switch {
 	case abandoned || forget:
 		if err == nil && cl.late != nil {
@@ -189,25 +195,13 @@ func (rr *replyReader) data(h header, body []byte, cl *call, fixed int, m *ropen
 		b := buffer{b: head}
 		m.qid, m.iounit, m.eof = b.getQID(), b.get32(), b.get8()
 	}
-	wanted := cl.dst != nil
-	if wanted && n > len(cl.dst) {
-		return fmt.Errorf("%w: %s of %d bytes where %d were wanted", errFrame, typeName(h.typ), n, len(cl.dst))
+	if wanted := cl.wanted(); wanted >= 0 && n > wanted {
+		return fmt.Errorf("%w: %s of %d bytes where %d were wanted", errFrame, typeName(h.typ), n, wanted)
 	}
-	var err error
-	switch {
-	case body != nil:
-		copy(cl.dst, body[fixed:])
-	case wanted:
-		rr.r.Discard(fixed)
-		_, err = io.ReadFull(rr.r, cl.dst[:n])
-	default:
-		_, err = rr.r.Discard(fixed + n)
-	}
-	if err != nil {
+	if body != nil {
+		cl.take(body[fixed:])
+	} else if err := rr.stream(cl, fixed, n); err != nil {
 		return unexpected(err)
-	}
-	if wanted {
-		cl.n = n
 	}
 	if rr.c.trace != nil {
 		if m == nil {
@@ -215,6 +209,27 @@ func (rr *replyReader) data(h header, body []byte, cl *call, fixed int, m *ropen
 		} else {
 			rr.c.traceMessage(h.tag, &ropenread{m.qid, m.iounit, m.eof, make([]byte, n)})
 		}
+	}
+	return nil
+}
+
+// stream takes n bytes of data that come after skip others to cl as they arrive, so that a caller who gives up meanwhile need not wait for
+// a server that has fallen silent in the middle.
+func (rr *replyReader) stream(cl *call, skip, n int) error {
+	if _, err := rr.r.Discard(skip); err != nil {
+		return err
+	}
+	for n > 0 {
+		if _, err := rr.r.Peek(1); err != nil {
+			return err
+		}
+		p, err := rr.r.Peek(min(n, rr.r.Buffered()))
+		if err != nil {
+			return err
+		}
+		cl.take(p)
+		n -= len(p)
+		rr.r.Discard(len(p))
 	}
 	return nil
 }
