@@ -711,3 +711,39 @@ func FuzzClient(f *testing.F) {
 		asking.Wait()
 	})
 }
+
+// TestSilentInTheMiddle: a caller who gives up gets away from a server that has sent half of the data and no more.
+func TestSilentInTheMiddle(t *testing.T) {
+	half := make(chan struct{})
+	c := scripted(t, Version9P2000L, func(p *peer, tag uint16, m message) bool {
+		if m.typ() != msgTread {
+			return false
+		}
+		b, err := appendFrame(nil, tag, &rread{data: make([]byte, m.(*tread).count)}, p.dialect)
+		if err != nil {
+			t.Error(err)
+		}
+		p.conn.Write(b[:len(b)/2])
+		close(half)
+		return true
+	})
+	root, err := c.Attach(context.Background(), Attach{UID: p9.NoUID})
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, f, err := root.Walk([]string{"f"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, _, err := f.Open(p9.ReadOnly); err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	go func() {
+		<-half
+		cancel()
+	}()
+	if _, err := f.(ContextFile).WithContext(ctx).ReadAt(make([]byte, 32<<10), 0); Errno(err) != linux.EINTR {
+		t.Errorf("the read gave %v, want EINTR", err)
+	}
+}
