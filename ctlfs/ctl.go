@@ -32,14 +32,14 @@ func openCtl(_ context.Context, f *file, _ p9.OpenFlags) (handle, error) {
 // ctlHandle holds s until it is closed.
 func ctlHandle(s Session) *text {
 	s.Hold()
-	return &text{written: commands(s.Ctl), closed: s.Release}
+	return &text{written: commands(s.Ctl, s.Fail), closed: s.Release}
 }
 
 func openHostCtl(_ context.Context, f *file, _ p9.OpenFlags) (handle, error) {
 	t := f.node().tree
 	return &text{content: lines(t.host.Info()), written: commands(func(_ context.Context, words []string) error {
 		return t.host.Ctl(t.user, words)
-	})}, nil
+	}, func(err error) error { return err })}, nil
 }
 
 func openStats(_ context.Context, f *file, _ p9.OpenFlags) (handle, error) {

@@ -40,19 +40,16 @@ func (f *file) node() node {
 	return f.fid.node
 }
 
-// Walk walks down; the server knows what `..` is.
+// Walk walks down; the server knows what `..` is. It gives as many qids as there are names, fewer with an error.
 func (f *file) Walk(names []string) ([]p9.QID, p9.File, error) {
 	n := f.node()
-	qids := make([]p9.QID, 0, max(1, len(names)))
+	qids := make([]p9.QID, 0, len(names))
 	for _, name := range names {
 		next, err := n.child(name)
 		if err != nil {
 			return qids, nil, err
 		}
 		n = next
-		qids = append(qids, n.qid())
-	}
-	if len(names) == 0 {
 		qids = append(qids, n.qid())
 	}
 	return qids, newFile(n), nil
@@ -72,13 +69,17 @@ func (f *file) GetAttr(p9.AttrMask) (p9.QID, p9.AttrMask, p9.Attr, error) {
 	return n.qid(), given, n.attr(), nil
 }
 
-// SetAttr takes what opening a file for writing brings with it, truncation and times, and refuses all else.
+// SetAttr takes what opening a file for writing brings with it, truncation and times, and refuses all else: EPERM, or for another
+// size EINVAL.
 func (f *file) SetAttr(valid p9.SetAttrMask, attr p9.SetAttr) error {
 	if valid.Permissions || valid.UID || valid.GID {
 		return linux.EPERM
 	}
 	if !valid.Size {
 		return nil
+	}
+	if attr.Size != 0 {
+		return linux.EINVAL
 	}
 	f.fid.mu.Lock()
 	h, n := f.fid.handle, f.fid.node
@@ -118,6 +119,9 @@ func (f *file) Open(mode p9.OpenFlags) (p9.QID, uint32, error) {
 	}
 	if n.mode()&access != access {
 		return p9.QID{}, 0, linux.EACCES
+	}
+	if err := n.exists(); err != nil {
+		return p9.QID{}, 0, err
 	}
 	h, err := n.entry.open(f.ctx, f, mode)
 	if err != nil {

@@ -66,8 +66,13 @@ type Session interface {
 	// Wait blocks until the command has ended.
 	Wait(ctx context.Context) (Status, error)
 	Status() Status
-	// Err says why the last operation on the session failed; "" if it did not.
+	// Err says why the last operation on the session that failed did so; "" if none has.
 	Err() string
+	// Fail notes such a reason which the tree itself has found, before Session was asked for anything. It returns err.
+	Fail(err error) error
+	// Incomplete says that the text of a file, args or env, ends in the middle of a word: start fails with why, an EINVAL, until
+	// it is complete, which nil says.
+	Incomplete(file string, why error)
 
 	// The streams. Reads give io.EOF when the command has ended and all is drained. Standard input ends when it has been closed as
 	// often as it was opened. With a terminal, standard input and output are the terminal, and CloseStdin does nothing. Cons fails

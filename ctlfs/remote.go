@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"io"
 	"strings"
-	"sync/atomic"
 
 	"cpu/lib/ninep"
 	"cpu/lib/rcquote"
@@ -24,10 +23,11 @@ type Remote struct {
 // Number is the session's.
 func (r *Remote) Number() int { return r.number }
 
-// Close lets the session go: it ends, unless it is kept or has another ctl open. Streams are closed on their own.
-func (r *Remote) Close() error {
-	r.dir.Close()
-	return r.ctl.Close()
+// Close lets the session go: it ends, unless it is kept or has another ctl open. It waits for the server's answer unless ctx is done.
+// Streams are closed on their own.
+func (r *Remote) Close(ctx context.Context) error {
+	view(ctx, r.dir).Close()
+	return view(ctx, r.ctl).Close()
 }
 
 // Ctl writes commands to the session's ctl, in one go. The first that fails is the last one done.
@@ -69,7 +69,8 @@ func (r *Remote) Winsize(ctx context.Context, rows, cols int) error {
 	return r.Ctl(ctx, []string{"winsize", fmt.Sprint(rows), fmt.Sprint(cols)})
 }
 
-// SetArgs sets the command and its arguments. None means the user's shell.
+// SetArgs sets the command and its arguments. None means the user's shell. EBUSY once the session has been started, as with all that
+// is set.
 func (r *Remote) SetArgs(ctx context.Context, args []string) error {
 	var pieces []string
 	for _, a := range args {
@@ -113,7 +114,20 @@ func (r *Remote) Wait(ctx context.Context) (Status, error) {
 	return ParseStatus(line)
 }
 
-// Errstr says why the last operation on the session failed; "" if it did not.
+// Status is what is known now of how the command fares.
+func (r *Remote) Status(ctx context.Context) (Status, error) {
+	line, err := r.read(ctx, "status")
+	if err != nil {
+		return Status{}, err
+	}
+	line = strings.TrimSuffix(line, "\n")
+	i := strings.LastIndexByte(line, ' ')
+	st, err := ParseStatus(line[:max(i, 0)])
+	st.State = State(line[i+1:])
+	return st, err
+}
+
+// Errstr says why the last operation on the session that failed did so; "" if none has.
 func (r *Remote) Errstr(ctx context.Context) (string, error) {
 	text, err := r.read(ctx, "errstr")
 	return strings.TrimSuffix(text, "\n"), err
@@ -159,11 +173,12 @@ func (r *Remote) write(ctx context.Context, name string, pieces []string) error 
 	return nil
 }
 
-// A Stream is one of a session's streams, open. Reads and writes end early when the ctx it was opened with is done.
+// A Stream is one of a session's streams, open. Reads and writes end early when the ctx it was opened with is done. io.Copy uses its
+// WriteTo and ReadFrom.
 type Stream struct {
-	ctx    context.Context
-	f      p9.File
-	offset atomic.Int64 // for peers that want to see one go on
+	ctx           context.Context
+	f             p9.File
+	reads, writes int64 // turns taken
 }
 
 // Stdin opens the command's standard input. Closing the last one that is open ends the input.
@@ -199,8 +214,7 @@ func (s *Stream) Read(p []byte) (int, error) {
 	if len(p) == 0 {
 		return 0, nil
 	}
-	n, err := view(s.ctx, s.f).ReadAt(p, s.offset.Load())
-	s.offset.Add(int64(n))
+	n, err := view(s.ctx, s.f).ReadAt(p, 0)
 	if n == 0 && err == nil {
 		err = io.EOF
 	}
@@ -211,8 +225,7 @@ func (s *Stream) Read(p []byte) (int, error) {
 func (s *Stream) Write(p []byte) (int, error) {
 	done := 0
 	for done < len(p) {
-		n, err := view(s.ctx, s.f).WriteAt(p[done:], s.offset.Load())
-		s.offset.Add(int64(n))
+		n, err := view(s.ctx, s.f).WriteAt(p[done:], 0)
 		done += n
 		if err != nil {
 			return done, err
@@ -224,5 +237,5 @@ func (s *Stream) Write(p []byte) (int, error) {
 	return done, nil
 }
 
-// Close closes the stream.
-func (s *Stream) Close() error { return s.f.Close() }
+// Close closes the stream. It waits for the server's answer unless the stream's ctx is done.
+func (s *Stream) Close() error { return view(s.ctx, s.f).Close() }

@@ -2,13 +2,10 @@ package ctlfs
 
 import (
 	"context"
-	"slices"
 	"strings"
 
-	"cpu/lib/ninep"
 	"cpu/lib/rcquote"
 
-	"github.com/hugelgupf/p9/linux"
 	"github.com/hugelgupf/p9/p9"
 )
 
@@ -20,10 +17,7 @@ func openSetup(content string, mode p9.OpenFlags, add bool, apply func(text stri
 		base := content
 		g.apply = func(text string) error { return apply(base + text) }
 	}
-	h := &text{content: content, written: g.written, emptied: func() error {
-		g.apply = apply
-		return g.emptied()
-	}}
+	h := &text{content: content, written: g.written, emptied: func() error { return g.emptied(apply) }}
 	if truncates(mode) {
 		if err := h.truncate(); err != nil {
 			return nil, err
@@ -32,14 +26,19 @@ func openSetup(content string, mode p9.OpenFlags, add bool, apply func(text stri
 	return h, nil
 }
 
+// openArgs: text that ends within quotes is incomplete.
 func openArgs(_ context.Context, f *file, mode p9.OpenFlags) (handle, error) {
 	s := f.node().session
 	return openSetup(ended(rcquote.Join(s.Args())), mode, false, func(text string) error {
 		words, err := rcquote.Split(text)
 		if err != nil {
-			return &ninep.Error{Errno: linux.EINVAL, Text: "args: " + err.Error()}
+			err = invalid("args: %v", err)
 		}
-		return s.SetArgs(words)
+		if err := s.SetArgs(words); err != nil {
+			return err
+		}
+		s.Incomplete("args", err)
+		return nil
 	})
 }
 
@@ -63,24 +62,28 @@ func openNamespace(_ context.Context, f *file, mode p9.OpenFlags) (handle, error
 }
 
 // openEnv: text that is added to the environment replaces what it names. A last line that has no newline yet, and makes no sense
-// yet, waits for the rest.
+// yet, is incomplete.
 func openEnv(_ context.Context, f *file, mode p9.OpenFlags) (handle, error) {
 	s := f.node().session
 	return openSetup(envText(s.Env()), mode, true, func(text string) error {
-		env, err := parseEnv(text)
+		env, incomplete, err := parseEnv(text)
 		if err != nil {
+			return s.Fail(err)
+		}
+		if err := s.SetEnv(env); err != nil {
 			return err
 		}
-		return s.SetEnv(env)
+		s.Incomplete("env", incomplete)
+		return nil
 	})
 }
 
-// envText is an environment as env has it: NAME=value a line, the value quoted where it needs to be.
+// envText is an environment as env has it: NAME=value a line, either side quoted where it needs to be.
 func envText(env []string) string {
 	var b strings.Builder
 	for _, e := range env {
 		name, value, _ := strings.Cut(e, "=")
-		b.WriteString(name + "=")
+		b.WriteString(rcquote.Quote(name) + "=")
 		if value != "" {
 			b.WriteString(rcquote.Quote(value))
 		}
@@ -89,24 +92,22 @@ func envText(env []string) string {
 	return b.String()
 }
 
-// parseEnv is envText's inverse. A later line for a name takes the place of an earlier one.
-func parseEnv(text string) ([]string, error) {
+// parseEnv is envText's inverse. A later line for a name takes the place of an earlier one. Incomplete says what is wrong with a last line
+// that may go on in the next write.
+func parseEnv(text string) (env []string, incomplete, err error) {
 	words, err := rcquote.Split(text)
-	if err != nil { // a quoted value goes on in the next write
-		if i := strings.LastIndexByte(text, '\n'); i >= 0 {
-			if whole, err := rcquote.Split(text[:i]); err == nil {
-				words = whole
-			}
-		}
-	} else if n := len(words); n > 0 && !strings.HasSuffix(text, "\n") && !strings.Contains(words[n-1], "=") {
-		words = words[:n-1]
+	if err != nil { // within a quoted value, which nothing after it can be told from
+		return nil, invalid("env: %v", err), nil
 	}
-	var env []string
 	at := map[string]int{}
-	for _, w := range words {
+	for i, w := range words {
 		name, _, ok := strings.Cut(w, "=")
 		if !ok || name == "" {
-			return nil, &ninep.Error{Errno: linux.EINVAL, Text: "env: " + rcquote.Quote(w) + ": not NAME=value"}
+			err := invalid("env: %s: not NAME=value", rcquote.Quote(w))
+			if i == len(words)-1 && !strings.HasSuffix(text, "\n") {
+				return env, err, nil
+			}
+			return nil, nil, err
 		}
 		if i, ok := at[name]; ok {
 			env[i] = w
@@ -115,5 +116,5 @@ func parseEnv(text string) ([]string, error) {
 		at[name] = len(env)
 		env = append(env, w)
 	}
-	return slices.Clip(env), nil
+	return env, nil, nil
 }

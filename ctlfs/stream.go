@@ -9,25 +9,27 @@ import (
 	"github.com/hugelgupf/p9/p9"
 )
 
-// stream is an open file without offsets: what is read is gone, what is written goes on.
+// stream is an open file without offsets, but for those that are turns: what is read is gone, what is written goes on.
 type stream struct {
 	in     func(ctx context.Context, p []byte) (int, error) // nil: not for reading
 	out    func(ctx context.Context, p []byte) (int, error) // nil: not for writing
 	closed func()                                           // nil: nothing to do
+
+	reads, writes turns
 }
 
-func (s *stream) read(ctx context.Context, p []byte, _ int64) (int, error) {
+func (s *stream) read(ctx context.Context, p []byte, offset int64) (int, error) {
 	if s.in == nil {
 		return 0, linux.EBADF
 	}
-	return s.in(ctx, p)
+	return s.reads.do(ctx, offset, func() (int, error) { return s.in(ctx, p) })
 }
 
-func (s *stream) write(ctx context.Context, p []byte, _ int64) (int, error) {
+func (s *stream) write(ctx context.Context, p []byte, offset int64) (int, error) {
 	if s.out == nil {
 		return 0, linux.EBADF
 	}
-	return s.out(ctx, p)
+	return s.writes.do(ctx, offset, func() (int, error) { return s.out(ctx, p) })
 }
 
 func (s *stream) close() {
@@ -61,10 +63,10 @@ func openConsctl(_ context.Context, f *file, _ p9.OpenFlags) (handle, error) {
 	s := f.node().session
 	return &text{written: commands(func(ctx context.Context, words []string) error {
 		if words[0] != "winsize" {
-			return linux.EINVAL
+			return s.Fail(invalid("consctl: %s: unknown command", words[0]))
 		}
 		return s.Ctl(ctx, words)
-	})}, nil
+	}, s.Fail)}, nil
 }
 
 func openStatus(_ context.Context, f *file, _ p9.OpenFlags) (handle, error) {

@@ -2,10 +2,12 @@ package ctlfs
 
 import (
 	"context"
+	"fmt"
 	"io"
 	"strings"
 	"sync"
 
+	"cpu/lib/ninep"
 	"cpu/lib/rcquote"
 
 	"github.com/hugelgupf/p9/linux"
@@ -67,13 +69,16 @@ func ended(s string) string {
 	return s + "\n"
 }
 
-// commands is a handle's written for ctl files: each line is a command, its words quoted as in rc.
-func commands(do func(ctx context.Context, words []string) error) func(context.Context, []byte, int64) error {
+// commands is a handle's written for ctl files: each line of a write is a command, its words quoted as in rc. They are done in order
+// up to the first that fails. fail is told of text that is no command at all.
+func commands(do func(ctx context.Context, words []string) error, fail func(error) error) func(context.Context, []byte, int64) error {
 	return func(ctx context.Context, p []byte, _ int64) error {
-		for line := range strings.Lines(string(p)) {
+		for rest := string(p); rest != ""; {
+			var line string
+			line, rest = cutLine(rest)
 			words, err := rcquote.Split(line)
 			if err != nil {
-				return linux.EINVAL
+				return fail(invalid("ctl: %v", err))
 			}
 			if len(words) == 0 {
 				continue
@@ -84,6 +89,27 @@ func commands(do func(ctx context.Context, words []string) error) func(context.C
 		}
 		return nil
 	}
+}
+
+// cutLine cuts text behind its first newline that stands in no quotes.
+func cutLine(text string) (line, rest string) {
+	quoted := false
+	for i := 0; i < len(text); i++ {
+		switch text[i] {
+		case '\'':
+			quoted = !quoted
+		case '\n':
+			if !quoted {
+				return text[:i+1], text[i+1:]
+			}
+		}
+	}
+	return text, ""
+}
+
+// invalid is EINVAL in words.
+func invalid(format string, args ...any) error {
+	return &ninep.Error{Errno: linux.EINVAL, Text: fmt.Sprintf(format, args...)}
 }
 
 // gathered is text that is written in pieces, and takes effect with each of them as a whole.
@@ -110,12 +136,12 @@ func (g *gathered) written(_ context.Context, p []byte, _ int64) error {
 	return nil
 }
 
-// emptied forgets what has been written so far.
-func (g *gathered) emptied() error {
+// emptied forgets what has been written so far. What is written from now on goes to apply.
+func (g *gathered) emptied(apply func(text string) error) error {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	g.text = nil
-	return g.apply("")
+	g.text, g.apply = nil, apply
+	return apply("")
 }
 
 // truncates says whether an open empties its file.

@@ -130,6 +130,9 @@ func (n node) child(name string) (node, error) {
 			return n.tree.sessionNode(number)
 		}
 	}
+	if err := n.exists(); err != nil {
+		return node{}, err
+	}
 	for _, c := range n.children() {
 		if c.entry != &sessionDir && c.entry.name == name {
 			return c, nil
@@ -144,6 +147,18 @@ func (t *tree) sessionNode(number int) (node, error) {
 		return node{}, err
 	}
 	return node{t, &sessionDir, s}, nil
+}
+
+// exists is ENOENT for what belongs to a session that is gone.
+func (n node) exists() error {
+	if n.session == nil {
+		return nil
+	}
+	s, err := n.tree.host.Session(n.tree.user, n.session.Number())
+	if err == nil && s != n.session {
+		err = linux.ENOENT
+	}
+	return err
 }
 
 func (n node) isDir() bool { return n.entry.mode.IsDir() }

@@ -29,8 +29,9 @@ type Cmd struct {
 	// Stdin is read until its end, or until the command has ended; nil is an empty input. A Read of it that blocks is not waited
 	// for by Wait: what it brings when it returns is lost.
 	Stdin io.Reader
-	// Stdout and Stderr take all that the command writes before Wait returns. nil discards. With a terminal Stdout has everything.
-	// If one fails the command is hung up, as by a pipe that nobody reads.
+	// Stdout and Stderr take all that the command writes before Wait returns, however long their Writes take. nil discards. With a
+	// terminal Stdout has everything. If one fails, every process of the command gets the note hangup, as a pipe that nobody
+	// reads would have it; what is written after that is discarded.
 	Stdout, Stderr io.Writer
 
 	// TTY asks for a terminal; nil is pipes.
@@ -42,6 +43,7 @@ type Cmd struct {
 	cancel  context.CancelFunc
 	outputs sync.WaitGroup
 	status  chan result
+	input   input
 	mu      sync.Mutex
 	failed  error // the first output that failed
 }
@@ -96,9 +98,10 @@ func (c *Cmd) Start(ctx context.Context) error {
 	c.session = s
 	c.ctx, c.cancel = context.WithCancel(ctx)
 	if err := c.start(); err != nil {
-		s.Close()
+		s.Close(c.ctx)
+		err = c.explain(err)
 		c.cancel()
-		return c.explain(err)
+		return err
 	}
 	return nil
 }
@@ -149,11 +152,8 @@ func (c *Cmd) start() error {
 
 // notStarted tells a command that the server could not start from other failures.
 func (c *Cmd) notStarted(err error) error {
-	if c.ctx.Err() != nil || c.conn.lost() {
-		return err
-	}
-	st, waitErr := c.session.Wait(c.ctx)
-	if waitErr != nil {
+	st, statusErr := c.session.Status(c.ctx)
+	if statusErr != nil || st.State != ctlfs.Ended {
 		return err
 	}
 	return &StartError{err, st}
@@ -186,55 +186,94 @@ func (c *Cmd) pump(s streams) {
 		}
 		return
 	}
+	c.input.r = c.Stdin
+	c.input.busy.Lock()
 	go func() {
-		io.CopyBuffer(struct{ io.Writer }{s.in}, struct{ io.Reader }{c.Stdin}, make([]byte, bufferSize))
+		defer c.input.busy.Unlock()
+		s.in.ReadFrom(&c.input) // what fails is the command's end, which Wait tells
 		if s.in != s.out {
 			s.in.Close()
 		}
 	}()
 }
 
-// bufferSize is how much of a stream goes into one message.
-const bufferSize = 256 << 10
+// An input is a Cmd's Stdin. The goroutine that copies it is not waited for while it is in Read, which may never return; at all other times
+// it holds busy.
+type input struct {
+	r    io.Reader
+	busy sync.Mutex
+	over bool // nobody wants more; guarded by busy
+}
 
+func (i *input) Read(p []byte) (int, error) {
+	i.busy.Unlock()
+	n, err := i.r.Read(p)
+	i.busy.Lock()
+	if i.over {
+		return 0, io.ErrClosedPipe
+	}
+	return n, err
+}
+
+// end waits for the goroutine, unless it is in Read: then what it brings is lost.
+func (i *input) end() {
+	i.busy.Lock()
+	i.over = true
+	i.busy.Unlock()
+}
+
+// output copies one of the command's outputs until it has ended.
 func (c *Cmd) output(from *ctlfs.Stream, to io.Writer) {
 	if to == nil {
 		to = io.Discard
 	}
 	c.outputs.Go(func() {
-		_, err := io.CopyBuffer(writer{to, c}, struct{ io.Reader }{from}, make([]byte, bufferSize))
-		if err != nil {
-			c.mu.Lock()
-			if c.failed == nil {
-				c.failed = err
-			}
-			c.mu.Unlock()
+		w := &output{Writer: to}
+		w.failed = func(err error) {
+			c.fail(err)
+			c.session.Note(c.ctx, "hangup", true) // a command that has ended meanwhile needs none
+		}
+		if _, err := from.WriteTo(w); err != nil {
+			c.fail(err)
 		}
 		from.Close()
 	})
 }
 
-// A writer hangs the command up when the stream it writes to fails.
-type writer struct {
-	io.Writer
-	c *Cmd
+// fail remembers why an output is not complete.
+func (c *Cmd) fail(err error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.failed == nil {
+		c.failed = err
+	}
 }
 
-func (w writer) Write(p []byte) (int, error) {
-	n, err := w.Writer.Write(p)
-	if err != nil {
-		w.c.session.Ctl(w.c.ctx, []string{"hangup"})
+// An output is a Cmd's Stdout or Stderr. When it has failed once it discards what comes.
+type output struct {
+	io.Writer
+	failed func(error)
+}
+
+func (o *output) Write(p []byte) (int, error) {
+	if _, err := o.Writer.Write(p); err != nil {
+		o.Writer = io.Discard
+		o.failed(err)
 	}
-	return n, err
+	return len(p), nil
 }
 
 // Wait waits for the command to end and for its output to be written, and lets the session go. The error is an *ExitError if the
 // command did not succeed, and otherwise says what went wrong with the session.
 func (c *Cmd) Wait() error {
+	if c.status == nil {
+		return errNotStarted
+	}
 	r := <-c.status
 	c.outputs.Wait()
-	c.session.Close()
+	c.session.Close(c.ctx)
 	c.cancel()
+	c.input.end()
 	switch {
 	case r.err != nil:
 		return c.explain(r.err)
@@ -245,6 +284,9 @@ func (c *Cmd) Wait() error {
 	}
 	return nil
 }
+
+// errNotStarted is a mistake of the program's.
+var errNotStarted = errors.New("cpu/client: Wait before Start")
 
 // explain puts the host to an error that is not the server's own.
 func (c *Cmd) explain(err error) error {

@@ -43,7 +43,8 @@ type Session struct {
 	state    ctlfs.State
 	holds    int
 	keep     bool
-	why      string // why the last operation failed
+	why      string           // why the last operation failed
+	partial  map[string]error // of files whose text is not complete yet
 	args     []string
 	env      []string
 	dir      string
@@ -73,7 +74,7 @@ type terminal struct {
 
 func newSession(t *Table, n int, u ctlfs.User) *Session {
 	s := &Session{table: t, number: n, owner: u, gone: make(chan struct{}), state: ctlfs.Idle,
-		vars: map[string]string{}, services: map[string]*service{}, trees: map[int]*tree{}}
+		partial: map[string]error{}, vars: map[string]string{}, services: map[string]*service{}, trees: map[int]*tree{}}
 	s.ctx, s.cancel = context.WithCancel(context.Background())
 	s.began, s.begin = context.WithCancel(s.ctx)
 	s.ended, s.end = context.WithCancel(s.ctx)
@@ -148,6 +149,24 @@ func (s *Session) Err() string {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.why
+}
+
+// Fail remembers why an operation failed that did not get as far as the session.
+func (s *Session) Fail(err error) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.fail(err)
+}
+
+// Incomplete remembers why the text of a file cannot be used yet; nil: it can.
+func (s *Session) Incomplete(file string, why error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if why == nil {
+		delete(s.partial, file)
+	} else {
+		s.partial[file] = why
+	}
 }
 
 // Args is the command and its arguments.

@@ -34,6 +34,10 @@ func (s *Session) start(ctx context.Context) error {
 		s.mu.Unlock()
 		return linux.EIO
 	}
+	for _, err := range s.partial {
+		s.mu.Unlock()
+		return err
+	}
 	s.state = ctlfs.Starting
 	result := make(chan error, 1)
 	err := s.launch(result)
