@@ -741,6 +741,9 @@ func TestSilentInTheMiddle(t *testing.T) {
 	ctx, cancel := context.WithCancel(context.Background())
 	go func() {
 		<-half
+		for c.stats.Pending.Load() > 0 { // until the reader has begun with the reply
+			runtime.Gosched()
+		}
 		cancel()
 	}()
 	if _, err := f.(ContextFile).WithContext(ctx).ReadAt(make([]byte, 32<<10), 0); Errno(err) != linux.EINTR {
