@@ -171,10 +171,16 @@ func (s *server) loop() error {
 }
 
 func (s *server) receive(buf []byte) (n int, err error) {
-	if cerr := s.conn.Read(func(fd uintptr) bool {
-		n, err = unix.Read(int(fd), buf)
+	read := func(fd uintptr) { n, err = unix.Read(int(fd), buf) }
+	cerr := s.conn.Read(func(fd uintptr) bool {
+		read(fd)
 		return err != unix.EAGAIN
-	}); cerr != nil {
+	})
+	if cerr != nil && !errors.Is(cerr, os.ErrClosed) {
+		// The device told the poller of an error, as it does once the mount is gone. Which one, only a read says.
+		cerr = s.conn.Control(read)
+	}
+	if cerr != nil {
 		return 0, cerr
 	}
 	return n, err
