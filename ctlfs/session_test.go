@@ -97,8 +97,9 @@ func TestErrors(t *testing.T) {
 			{"ctl", "winsize 1 2", linux.EINVAL, "winsize: no terminal"},
 			{"ctl", "winsize a b", linux.EINVAL, "winsize: a: not a number"},
 			{"ctl", "note nonsense", linux.EINVAL, "nonsense: unknown note"},
-			{"ctl", "kill", linux.ESRCH, "nothing runs"},
+			{"ctl", "kill", linux.EINVAL, "nothing runs"},
 			{"note", "interrupt", linux.ESRCH, "nothing runs"},
+			{"ctl", "note usr1", linux.EINVAL, "nothing runs"},
 			{"notepg", "nonsense\n", linux.EINVAL, "nonsense: unknown note"},
 			{"env", "A=1\nB C\n", linux.EINVAL, "env: B: not NAME=value"},
 			{"args", "echo 'a\n", 0, "env: B: not NAME=value"},
@@ -111,7 +112,7 @@ func TestErrors(t *testing.T) {
 			{"ctl", "start", linux.EBUSY, "started already"},
 			{"args", "ls", linux.EBUSY, "started already"},
 			{"dir", "/", linux.EBUSY, "started already"},
-			{"ctl", "hangup", linux.ESRCH, "nothing runs"},
+			{"ctl", "hangup", linux.EINVAL, "nothing runs"},
 		} {
 			wantErrno(t, writeMode(dir, n+"/"+c.file, c.text, p9.WriteOnly|trunc), c.want, fmt.Sprintf("%s: %q", c.file, c.text))
 			if got := read(t, dir, n+"/errstr"); got != c.words+"\n" {

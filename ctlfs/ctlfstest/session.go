@@ -2,6 +2,7 @@ package ctlfstest
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strconv"
@@ -143,9 +144,9 @@ func (s *Session) Ctl(ctx context.Context, words []string) error {
 	}
 	switch words[0] {
 	case "kill", "hangup":
-		return s.Note(words[0], true)
+		return untimely(s.Note(words[0], true))
 	case "note":
-		return s.Note(words[1], false)
+		return untimely(s.Note(words[1], false))
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -170,6 +171,14 @@ func (s *Session) Ctl(ctx context.Context, words []string) error {
 		s.vars = append(s.vars, words[1]+"="+words[2])
 	}
 	return nil
+}
+
+// untimely makes EINVAL of ESRCH, as ctlfs(4) has it.
+func untimely(err error) error {
+	if errors.Is(err, linux.ESRCH) {
+		return invalid("%v", err)
+	}
+	return err
 }
 
 // start is called with mu held.
