@@ -170,7 +170,7 @@ func connect(ctx context.Context, f *flags, term terminal, trace io.Writer) (*cl
 	}
 	c := &dial.Config{
 		User: f.user, Port: f.port, IdentityFiles: f.identities, ConfigFile: f.config, Options: f.options,
-		Home: term.home, LocalUser: term.user, AgentSocket: os.Getenv("SSH_AUTH_SOCK"), Prompt: prompter(), Log: log,
+		Home: term.home, LocalUser: term.user, Getenv: os.Getenv, Prompt: prompter(), Stderr: os.Stderr, Log: log,
 	}
 	s, err := c.Dial(ctx, f.host)
 	if err != nil {

@@ -1,15 +1,13 @@
 package dial
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"io"
 	"log/slog"
 	"net"
-	"os/exec"
-	"strings"
-	"time"
 
 	"golang.org/x/crypto/ssh"
 )
@@ -21,16 +19,21 @@ const DefaultPort = "17010"
 type Config struct {
 	User          string   // "": as configured, else LocalUser
 	Port          string   // "": as configured, else DefaultPort
-	IdentityFiles []string // tried before those configured
+	IdentityFiles []string // tried before those configured; each has to be there
 	ConfigFile    string   // in place of the user's and the system's; "none" is no configuration
-	Options       []string // Key=value each, before all configuration; see ssh_config(5)
+	Options       []string // Keyword=value each, before all configuration; see ssh_config(5)
 
 	Home, LocalUser string
-	AgentSocket     string // "" is no agent, unless IdentityAgent gives one
 
+	// Getenv is asked for SSH_AUTH_SOCK and for what ssh_config names as ${NAME}; nil: nothing is set.
+	Getenv func(name string) string
 	// Prompt asks the user a question, and does not show the answer if it is secret. nil: there is nobody to ask.
 	Prompt func(ctx context.Context, question string, secret bool) (string, error)
+	Stderr io.Writer    // for what a ProxyCommand says; nil: nowhere
 	Log    *slog.Logger // how the connection comes about; nil: not told
+
+	fallbackPort string // in place of DefaultPort; "" is DefaultPort
+	jumps        int    // how many hosts the connection has been asked to go through so far
 }
 
 // Dial connects to host, a name, user@name, or an alias of the configuration, and logs in. The caller closes the client.
@@ -38,22 +41,39 @@ type Config struct {
 func (c *Config) Dial(ctx context.Context, host string) (*ssh.Client, error) {
 	h, err := c.Resolve(ctx, host)
 	if err != nil {
-		return nil, fmt.Errorf("%s: %w", host, err)
+		return nil, fmt.Errorf("%s: %w", host, plain(ctx, err))
 	}
-	c.log().Debug("resolved", "host", host, "address", net.JoinHostPort(h.HostName, h.Port), "user", h.User)
-	if h.ConnectTimeout > 0 {
-		var cancel context.CancelFunc
-		ctx, cancel = context.WithTimeoutCause(ctx, h.ConnectTimeout, errors.New("connection timed out"))
-		defer cancel()
-	}
-	conn, err := c.connect(ctx, h)
+	client, err := c.dial(ctx, h)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", h.Name, plain(ctx, err))
 	}
-	client, err := c.Handshake(ctx, conn, h)
+	return client, nil
+}
+
+// dial connects and logs in, and gives the host until its timeout to prove its key.
+func (c *Config) dial(ctx context.Context, h *Host) (*ssh.Client, error) {
+	c.log().Debug("dial", "host", h.Name, "address", net.JoinHostPort(h.HostName, h.Port), "user", h.User)
+	known, err := c.knownHosts(ctx, h)
+	if err != nil {
+		return nil, err
+	}
+	connectCtx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	// A host gone through has a time of its own, and may have the user asked something.
+	if len(h.ProxyJump) == 0 {
+		known.limit(h.ConnectTimeout, cancel)
+	}
+	conn, err := c.connect(connectCtx, h)
+	if err != nil {
+		return nil, plain(connectCtx, err)
+	}
+	if len(h.ProxyJump) > 0 {
+		known.limit(h.ConnectTimeout, cancel)
+	}
+	client, err := c.handshake(connectCtx, conn, h, known)
 	if err != nil {
 		conn.Close()
-		return nil, fmt.Errorf("%s: %w", h.Name, plain(ctx, err))
+		return nil, plain(connectCtx, err)
 	}
 	return client, nil
 }
@@ -64,8 +84,8 @@ func plain(ctx context.Context, err error) error {
 		return cause
 	}
 	var op *net.OpError
-	if errors.As(err, &op) && op.Addr != nil {
-		return fmt.Errorf("%s %s: %w", op.Op, op.Addr, op.Err)
+	if errors.As(err, &op) && op.Op == "dial" && op.Addr != nil {
+		return fmt.Errorf("dial %s: %w", op.Addr, op.Err)
 	}
 	return err
 }
@@ -77,109 +97,43 @@ func (c *Config) log() *slog.Logger {
 	return c.Log
 }
 
-// connect makes the connection that SSH is spoken on.
-func (c *Config) connect(ctx context.Context, h *Host) (net.Conn, error) {
-	switch {
-	case h.ProxyCommand != "":
-		return dialCommand(h.ProxyCommand)
-	case len(h.ProxyJump) > 0:
-		return c.jump(ctx, h)
+func (c *Config) getenv(name string) string {
+	if c.Getenv == nil {
+		return ""
 	}
-	var d net.Dialer
-	return d.DialContext(ctx, h.network, net.JoinHostPort(h.HostName, h.Port))
+	return c.Getenv(name)
 }
 
-// jump goes to the host by way of others, each of which is dialled through the one before.
-func (c *Config) jump(ctx context.Context, h *Host) (net.Conn, error) {
-	last := len(h.ProxyJump) - 1
-	via := *c
-	via.User, via.Port, via.Options = "", "22", nil
-	if last > 0 {
-		via.Options = []string{"ProxyJump=" + strings.Join(h.ProxyJump[:last], ",")}
-	}
-	target := strings.TrimPrefix(h.ProxyJump[last], "ssh://")
-	if i := strings.LastIndexByte(target, ':'); i > strings.LastIndexByte(target, ']') && i > strings.LastIndexByte(target, '@') {
-		target, via.Port = target[:i], target[i+1:]
-	}
-	client, err := via.Dial(ctx, target)
-	if err != nil {
-		return nil, err
-	}
-	conn, err := client.DialContext(ctx, "tcp", net.JoinHostPort(h.HostName, h.Port))
-	if err != nil {
-		client.Close()
-		return nil, fmt.Errorf("%s: %w", target, err)
-	}
-	return &jumped{conn, client}, nil
-}
+func (c *Config) defaultPort() string { return cmp.Or(c.fallbackPort, DefaultPort) }
 
-// jumped is a connection that takes the one it goes through with it when it is closed.
-type jumped struct {
-	net.Conn
-	via io.Closer
-}
-
-func (j *jumped) Close() error { return errors.Join(j.Conn.Close(), j.via.Close()) }
-
-// dialCommand starts a ProxyCommand and speaks with its standard input and output.
-func dialCommand(command string) (net.Conn, error) {
-	cmd := exec.Command("/bin/sh", "-c", "exec "+command)
-	here, there := net.Pipe()
-	cmd.Stdin, cmd.Stdout = there, there
-	if err := cmd.Start(); err != nil {
-		here.Close()
-		return nil, fmt.Errorf("ProxyCommand: %w", err)
-	}
-	p := &proxied{Conn: here, cmd: cmd, done: make(chan struct{})}
-	go func() {
-		defer close(p.done)
-		cmd.Wait()
-		there.Close()
-	}()
-	return p, nil
-}
-
-type proxied struct {
-	net.Conn
-	cmd  *exec.Cmd
-	done chan struct{}
-}
-
-// Close ends the command and waits for it.
-func (p *proxied) Close() error {
-	err := p.Conn.Close()
-	p.cmd.Process.Kill()
-	<-p.done
-	return err
-}
-
-// Handshake logs in to h over conn, which it owns if it succeeds.
-func (c *Config) Handshake(ctx context.Context, conn net.Conn, h *Host) (*ssh.Client, error) {
-	known, err := c.knownHosts(ctx, h)
-	if err != nil {
-		return nil, err
-	}
-	keys := c.newKeys(ctx, h)
+// handshake logs in to h over conn, which the client owns if that succeeds.
+func (c *Config) handshake(ctx context.Context, conn net.Conn, h *Host, known *known) (*ssh.Client, error) {
+	keys := &keys{ctx: ctx, config: c, host: h}
 	defer keys.close()
-	stop := context.AfterFunc(ctx, func() { conn.SetDeadline(time.Unix(1, 0)) })
-	defer stop()
+	stop := context.AfterFunc(ctx, func() { conn.Close() })
 	sshConn, channels, requests, err := ssh.NewClientConn(conn, net.JoinHostPort(h.HostName, h.Port), &ssh.ClientConfig{
 		Config:            ssh.Config{Ciphers: ciphers},
 		User:              h.User,
-		Auth:              []ssh.AuthMethod{ssh.PublicKeysCallback(keys.signers)},
+		AuthCallback:      keys.next,
 		HostKeyCallback:   known.check,
 		HostKeyAlgorithms: known.algorithms(),
 		ClientVersion:     "SSH-2.0-cpu",
 	})
+	if !stop() {
+		return nil, context.Cause(ctx)
+	}
+	var negotiation *ssh.AlgorithmNegotiationError
 	switch {
 	case err == nil:
 		return ssh.NewClient(sshConn, channels, requests), nil
 	case known.err != nil:
 		return nil, known.err
-	case keys.err != nil:
-		return nil, keys.err
-	case strings.Contains(err.Error(), "unable to authenticate"):
-		return nil, keys.denied(h.User)
+	case keys.begun:
+		return nil, keys.denied(err)
+	case errors.As(err, &negotiation) && negotiation.What == "host key" && len(known.entries) > 0:
+		return nil, known.otherTypes(negotiation.RequestedAlgorithms)
+	case errors.Is(err, io.EOF):
+		return nil, errors.New("the host closed the connection before it said who it is")
 	}
 	return nil, err
 }

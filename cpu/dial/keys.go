@@ -15,127 +15,181 @@ import (
 	"golang.org/x/crypto/ssh/agent"
 )
 
-// keys are the user's for one login: those of the agent first, then those of files.
+// keys are the user's for one login, in the order in which they are offered: those of the agent that an identity file names, the agent's
+// other ones, those of files, and last those of files that are encrypted.
 type keys struct {
 	ctx    context.Context
 	config *Config
 	host   *Host
 	agent  net.Conn // nil: not connected
-	tried  []string // what was offered, or why it was not; for the error
-	err    error    // why nothing could be offered
+	stop   func() bool
+	begun  bool
+	queue  []offer
+	passed []string // what was offered in vain, or why it was not; for the error
+	err    error    // why nothing more is offered
 }
 
-func (c *Config) newKeys(ctx context.Context, h *Host) *keys {
-	return &keys{ctx: ctx, config: c, host: h}
+// An offer is a key that may be tried.
+type offer struct {
+	name   string // for the user
+	public ssh.PublicKey
+	// signer is called when the key's turn has come, and may ask for a passphrase.
+	signer func() (ssh.Signer, error)
 }
 
 func (k *keys) close() {
 	if k.agent != nil {
+		k.stop()
 		k.agent.Close()
 	}
 }
 
-// signers are all keys, in the order in which they are to be offered. A file that is encrypted is only decrypted when the server has
-// accepted its public half, where that is at hand.
-func (k *keys) signers() ([]ssh.Signer, error) {
-	files, public, err := k.fromFiles()
-	if err != nil {
-		k.err = err
-		return nil, err
+// next gives the next key to be tried; see ssh.ClientAuthCallback.
+func (k *keys) next(server *ssh.ClientAuthContext) (ssh.AuthMethod, error) {
+	if !k.begun {
+		k.begun = true
+		k.gather()
 	}
-	all, held := k.fromAgent(public)
-	for _, f := range files {
-		if !slices.ContainsFunc(held, func(p []byte) bool { return bytes.Equal(p, f.PublicKey().Marshal()) }) {
-			all = append(all, f)
+	if !slices.Contains(server.AllowedMethods, "publickey") {
+		k.err = fmt.Errorf("the host wants %s, not a public key", strings.Join(server.AllowedMethods, " or "))
+		return nil, k.err
+	}
+	for len(k.queue) > 0 {
+		o := k.queue[0]
+		k.queue = k.queue[1:]
+		s, err := o.signer()
+		if err != nil {
+			k.pass(o.name, err)
+			continue
 		}
+		k.config.log().Debug("key offered", "key", o.name, "fingerprint", ssh.FingerprintSHA256(s.PublicKey()))
+		k.passed = append(k.passed, o.name)
+		return ssh.PublicKeys(s), nil
 	}
-	return all, nil
+	k.err = errors.New("no more keys")
+	return nil, k.err
 }
 
+// pass notes why a key cannot be used.
+func (k *keys) pass(name string, err error) {
+	k.passed = append(k.passed, fmt.Sprintf("%s (%v)", name, err))
+}
+
+// gather fills the queue.
+func (k *keys) gather() {
+	files, named := k.fromFiles()
+	for _, o := range k.fromAgent(named) {
+		k.queue = append(k.queue, o)
+		files = slices.DeleteFunc(files, func(f offer) bool { return f.public != nil && equal(f.public, o.public) })
+	}
+	k.queue = append(k.queue, files...)
+}
+
+func equal(a, b ssh.PublicKey) bool { return bytes.Equal(a.Marshal(), b.Marshal()) }
+
 // fromAgent gives the agent's keys: with IdentitiesOnly those alone that a file names.
-func (k *keys) fromAgent(named [][]byte) (all []ssh.Signer, held [][]byte) {
+func (k *keys) fromAgent(named []ssh.PublicKey) []offer {
 	if k.host.Agent == "" {
-		return nil, nil
+		return nil
 	}
 	var d net.Dialer
 	conn, err := d.DialContext(k.ctx, "unix", k.host.Agent)
 	if err != nil {
 		k.config.log().Info("no agent", "err", err)
-		return nil, nil
+		return nil
 	}
 	k.agent = conn
+	k.stop = context.AfterFunc(k.ctx, func() { conn.Close() })
 	signers, err := agent.NewClient(conn).Signers()
 	if err != nil {
 		k.config.log().Info("no keys of the agent", "err", err)
-		return nil, nil
+		return nil
 	}
+	var first, rest []offer
 	for _, s := range signers {
-		key := s.PublicKey().Marshal()
-		if k.host.IdentitiesOnly && !slices.ContainsFunc(named, func(p []byte) bool { return bytes.Equal(p, key) }) {
-			continue
+		name := "a key of the agent"
+		if a, ok := s.PublicKey().(*agent.Key); ok && a.Comment != "" {
+			name = "the agent's " + a.Comment
 		}
-		all, held = append(all, s), append(held, key)
+		o := offer{name, s.PublicKey(), func() (ssh.Signer, error) { return s, nil }}
+		if slices.ContainsFunc(named, func(p ssh.PublicKey) bool { return equal(p, o.public) }) {
+			first = append(first, o)
+		} else {
+			rest = append(rest, o)
+		}
 	}
-	if len(all) > 0 {
-		k.tried = append(k.tried, fmt.Sprintf("%d of the agent's keys", len(all)))
+	if k.host.IdentitiesOnly {
+		return first
 	}
-	return all, held
+	return append(first, rest...)
 }
 
-// fromFiles reads the identity files, and the public keys beside them. One that is missing is passed over, unless the user named it.
-func (k *keys) fromFiles() (all []ssh.Signer, public [][]byte, err error) {
-	for i, file := range k.host.IdentityFiles {
-		if text, err := os.ReadFile(file + ".pub"); err == nil {
-			if p, _, _, _, err := ssh.ParseAuthorizedKey(text); err == nil {
-				public = append(public, p.Marshal())
-			}
+// fromFiles gives the keys of the identity files, and what public keys they and the files beside them name.
+func (k *keys) fromFiles() (all []offer, named []ssh.PublicKey) {
+	var encrypted []offer
+	for _, file := range k.host.IdentityFiles {
+		public := readPublic(file + ".pub")
+		if public != nil {
+			named = append(named, public)
 		}
 		text, err := os.ReadFile(file)
-		if errors.Is(err, fs.ErrNotExist) && i >= len(k.config.IdentityFiles) {
+		if errors.Is(err, fs.ErrNotExist) {
 			continue
 		}
 		if err != nil {
-			return nil, nil, fmt.Errorf("identity: %w", err)
-		}
-		s, err := k.parse(file, text)
-		if err != nil {
-			k.tried = append(k.tried, fmt.Sprintf("%s (%v)", file, err))
+			k.pass(file, errors.Unwrap(err))
 			continue
 		}
-		k.tried = append(k.tried, file)
-		all, public = append(all, s), append(public, s.PublicKey().Marshal())
+		s, err := ssh.ParsePrivateKey(text)
+		var missing *ssh.PassphraseMissingError
+		switch {
+		case err == nil:
+			all = append(all, offer{file, s.PublicKey(), func() (ssh.Signer, error) { return s, nil }})
+			named = append(named, s.PublicKey())
+		case errors.As(err, &missing):
+			if missing.PublicKey != nil {
+				public = missing.PublicKey
+				named = append(named, public)
+			}
+			encrypted = append(encrypted, k.encrypted(file, text, public))
+		default:
+			if public = parsePublic(text); public == nil { // a public key stands for one of the agent's
+				k.pass(file, err)
+				continue
+			}
+			named = append(named, public)
+		}
 	}
-	return all, public, nil
+	return append(all, encrypted...), named
 }
 
-func (k *keys) parse(file string, text []byte) (ssh.Signer, error) {
-	s, err := ssh.ParsePrivateKey(text)
-	var encrypted *ssh.PassphraseMissingError
-	if !errors.As(err, &encrypted) {
-		return s, err
-	}
-	if encrypted.PublicKey == nil {
-		return k.decrypt(file, text)
-	}
-	return &encryptedKey{keys: k, file: file, text: text, public: encrypted.PublicKey}, nil
-}
-
-// decrypt asks for a passphrase and uses it.
-func (k *keys) decrypt(file string, text []byte) (ssh.Signer, error) {
-	if k.config.Prompt == nil {
-		return nil, errors.New("encrypted, and there is nobody to ask")
-	}
-	passphrase, err := k.config.Prompt(k.ctx, fmt.Sprintf("Passphrase for %s: ", file), true)
+// readPublic reads a file of a public key; nil is none.
+func readPublic(file string) ssh.PublicKey {
+	text, err := os.ReadFile(file)
 	if err != nil {
-		return nil, err
+		return nil
 	}
-	return ssh.ParsePrivateKeyWithPassphrase(text, []byte(passphrase))
+	return parsePublic(text)
 }
 
-// denied says what was tried in vain.
-func (k *keys) denied(user string) error {
-	if len(k.tried) == 0 {
-		return fmt.Errorf("permission denied for %s: there is no key to try", user)
+func parsePublic(text []byte) ssh.PublicKey {
+	public, _, _, _, err := ssh.ParseAuthorizedKey(text)
+	if err != nil {
+		return nil
 	}
-	return fmt.Errorf("permission denied for %s: tried %s", user, strings.Join(k.tried, ", "))
+	return public
+}
+
+// denied says what was tried in vain; err is why the handshake ended.
+func (k *keys) denied(err error) error {
+	tried := "there is no key to try"
+	if len(k.passed) > 0 {
+		tried = "tried " + strings.Join(k.passed, ", ")
+	}
+	if k.err == nil && err != nil {
+		tried += fmt.Sprintf(" (%v)", err)
+	} else if len(k.queue) > 0 {
+		tried = k.err.Error()
+	}
+	return fmt.Errorf("permission denied for %s: %s", k.host.User, tried)
 }

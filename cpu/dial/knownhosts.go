@@ -2,150 +2,252 @@ package dial
 
 import (
 	"context"
-	"crypto/ed25519"
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"os"
 	"path/filepath"
 	"slices"
 	"strings"
+	"time"
 
 	"golang.org/x/crypto/ssh"
 	"golang.org/x/crypto/ssh/knownhosts"
 )
 
-// known verifies one host's key.
+// known verifies one host's key. The lists are read here and not by golang.org/x/crypto/ssh/knownhosts, which takes no list with a line
+// it does not know, and does not say which keys a host has.
 type known struct {
-	ctx    context.Context
-	config *Config
-	host   *Host
-	verify ssh.HostKeyCallback // nil: there are no lists
-	files  []string            // that are there
-	err    error               // why the key was not accepted
+	ctx     context.Context
+	config  *Config
+	host    *Host
+	entries []hostEntry // what the lists say of the host
+	timer   *time.Timer // runs until the host has shown its key; nil: it has as long as it likes
+	err     error       // why the key was not accepted
 }
 
-// knownHosts reads the lists of a host's keys.
+// knownHosts reads what the lists say of a host.
 func (c *Config) knownHosts(ctx context.Context, h *Host) (*known, error) {
 	k := &known{ctx: ctx, config: c, host: h}
-	for _, f := range h.KnownHosts {
-		if exists(f) {
-			k.files = append(k.files, f)
-		}
-	}
-	if len(k.files) > 0 {
-		var err error
-		if k.verify, err = knownhosts.New(k.files...); err != nil {
+	for _, file := range slices.Concat(h.UserKnownHosts, h.KnownHosts) {
+		entries, err := readHostList(file, k.name())
+		if err != nil {
 			return nil, fmt.Errorf("known hosts: %w", err)
 		}
+		k.entries = append(k.entries, entries...)
 	}
 	return k, nil
+}
+
+// limit cancels the connection if the host has not shown its key in time; 0 is any time.
+func (k *known) limit(t time.Duration, cancel context.CancelCauseFunc) {
+	if t > 0 {
+		k.timer = time.AfterFunc(t, func() { cancel(errors.New("connection timed out")) })
+	}
 }
 
 // name is the host as the lists have it: with its port, unless that is SSH's own, or an alias was given.
 func (k *known) name() string {
 	if k.host.Alias != "" {
-		return net.JoinHostPort(k.host.Alias, "22")
+		return k.host.Alias
 	}
-	return net.JoinHostPort(k.host.HostName, k.host.Port)
+	return knownhosts.Normalize(net.JoinHostPort(k.host.HostName, k.host.Port))
 }
 
-func (k *known) lookup(remote net.Addr, key ssh.PublicKey) error {
-	if k.verify == nil {
-		return &knownhosts.KeyError{}
+// withoutPort looks for the key under the host's name alone, which ssh does for a port that is not known: the key of the machine's sshd
+// may be that of its cpud as well.
+func (k *known) withoutPort(key ssh.PublicKey) bool {
+	if k.host.Alias != "" || k.name() == k.host.HostName {
+		return false
 	}
-	return k.verify(k.name(), remote, key)
-}
-
-// algorithms are those of the keys that are known, so that the server shows one that can be verified; nil, the library's choice, where
-// none is.
-func (k *known) algorithms() []string {
-	public, err := ssh.NewPublicKey(ed25519.PublicKey(make([]byte, ed25519.PublicKeySize)))
-	if err != nil {
-		return nil
-	}
-	var keyErr *knownhosts.KeyError
-	if !errors.As(k.lookup(&net.TCPAddr{IP: net.IPv4zero}, public), &keyErr) {
-		return nil
-	}
-	var all []string
-	for _, w := range keyErr.Want {
-		switch t := w.Key.Type(); t {
-		case ssh.KeyAlgoRSA:
-			all = append(all, ssh.KeyAlgoRSASHA256, ssh.KeyAlgoRSASHA512)
-		default:
-			all = append(all, t)
+	found := false
+	for _, file := range slices.Concat(k.host.UserKnownHosts, k.host.KnownHosts) {
+		entries, err := readHostList(file, k.host.HostName)
+		if err != nil {
+			return false
+		}
+		for _, e := range entries {
+			if equal(e.key, key) {
+				if e.marker == markerRevoked {
+					return false
+				}
+				found = found || e.marker == ""
+			}
 		}
 	}
-	slices.Sort(all)
-	return slices.Compact(all)
+	return found
 }
 
-// check accepts a key that is known, and one of a host that is not known where the user wants it so.
+const (
+	markerAuthority = "cert-authority"
+	markerRevoked   = "revoked"
+)
+
+// The algorithms of host keys, best first, and those of certificates for them.
+var (
+	keyAlgorithms = []string{ssh.KeyAlgoED25519, ssh.KeyAlgoECDSA256, ssh.KeyAlgoECDSA384, ssh.KeyAlgoECDSA521, ssh.KeyAlgoRSASHA512,
+		ssh.KeyAlgoRSASHA256}
+	certAlgorithms = []string{ssh.CertAlgoED25519v01, ssh.CertAlgoECDSA256v01, ssh.CertAlgoECDSA384v01, ssh.CertAlgoECDSA521v01,
+		ssh.CertAlgoRSASHA512v01, ssh.CertAlgoRSASHA256v01}
+)
+
+// algorithms are those of the keys that are known, so that the server shows one that can be verified; of a host that is not known, all.
+func (k *known) algorithms() []string {
+	var types []string
+	authority := false
+	for _, e := range k.entries {
+		switch e.marker {
+		case "":
+			types = append(types, e.key.Type())
+		case markerAuthority:
+			authority = true
+		}
+	}
+	all := slices.Clone(keyAlgorithms)
+	if len(types) > 0 {
+		all = slices.DeleteFunc(all, func(a string) bool {
+			if strings.HasPrefix(a, "rsa-") {
+				a = ssh.KeyAlgoRSA
+			}
+			return !slices.Contains(types, a)
+		})
+	}
+	if authority {
+		all = slices.Concat(certAlgorithms, all)
+	}
+	return all
+}
+
+// otherTypes is the error for a host that offers no key of the types that are known of it.
+func (k *known) otherTypes(offered []string) error {
+	e := k.entries[0]
+	return fmt.Errorf("the host key has changed: %s:%d has %s for %s, which offers only %s", e.file, e.line, e.key.Type(), k.name(),
+		strings.Join(offered, ", "))
+}
+
+// check accepts a key that is known, and one of a host that is not known where the user wants it so; see ssh.HostKeyCallback.
 func (k *known) check(_ string, remote net.Addr, key ssh.PublicKey) error {
+	if k.timer != nil {
+		k.timer.Stop()
+	}
 	k.err = k.accept(remote, key)
 	return k.err
 }
 
 func (k *known) accept(remote net.Addr, key ssh.PublicKey) error {
-	err := k.lookup(remote, key)
-	var keyErr *knownhosts.KeyError
-	var revoked *knownhosts.RevokedError
-	fingerprint := ssh.FingerprintSHA256(key)
-	switch {
-	case err == nil:
-		return nil
-	case errors.As(err, &revoked):
-		return fmt.Errorf("the host key %s is revoked: %s:%d", fingerprint, revoked.Revoked.Filename, revoked.Revoked.Line)
-	case !errors.As(err, &keyErr):
-		return err
-	case len(keyErr.Want) > 0:
-		w := keyErr.Want[0]
-		return fmt.Errorf("the host key has changed: it is %s now, and another one in %s:%d", fingerprint, w.Filename, w.Line)
-	}
-	name := knownhosts.Normalize(k.name())
-	switch k.host.Strict {
-	case "yes":
-		return fmt.Errorf("unknown host key %s: %s is not in %s", fingerprint, name, k.lists())
-	case "ask":
-		if k.config.Prompt == nil {
-			return fmt.Errorf("unknown host key %s: %s is not in %s, and there is nobody to ask", fingerprint, name, k.lists())
-		}
-		answer, err := k.config.Prompt(k.ctx, fmt.Sprintf("The key of %s is not known.\n%s %s\nConnect, and remember it (yes/no)? ",
-			name, key.Type(), fingerprint), false)
-		if err != nil {
+	if cert, ok := key.(*ssh.Certificate); ok {
+		if err := k.revoked(cert.SignatureKey, cert.Key); err != nil {
 			return err
 		}
-		if a := strings.TrimSpace(answer); a != "yes" && a != fingerprint {
-			return fmt.Errorf("unknown host key %s: not accepted", fingerprint)
+		if k.has(markerAuthority, cert.SignatureKey) {
+			name := k.host.HostName
+			if k.host.Alias != "" {
+				name = k.host.Alias
+			}
+			checker := ssh.CertChecker{IsHostAuthority: func(auth ssh.PublicKey, _ string) bool { return k.has(markerAuthority, auth) }}
+			return checker.CheckHostKey(net.JoinHostPort(name, k.host.Port), remote, key)
 		}
+		key = cert.Key // of an authority that is not known, it is a key like any other
 	}
-	return k.remember(name, key)
-}
-
-func (k *known) lists() string {
-	if len(k.host.KnownHosts) == 0 {
-		return "any list"
-	}
-	return strings.Join(k.host.KnownHosts, " ")
-}
-
-// remember adds a key to the first of the user's lists.
-func (k *known) remember(name string, key ssh.PublicKey) error {
-	if len(k.host.UserKnownHosts) == 0 {
-		return nil
-	}
-	file := k.host.UserKnownHosts[0]
-	if file == os.DevNull {
-		return nil
-	}
-	if err := os.MkdirAll(filepath.Dir(file), 0o700); err != nil {
+	if err := k.revoked(key); err != nil {
 		return err
 	}
-	f, err := os.OpenFile(file, os.O_WRONLY|os.O_CREATE|os.O_APPEND, 0o600)
+	if k.has("", key) {
+		return nil
+	}
+	fingerprint := ssh.FingerprintSHA256(key)
+	for _, e := range k.entries {
+		if e.marker == "" {
+			return fmt.Errorf("the host key has changed: %s is now %s %s, and another one in %s:%d", k.name(), key.Type(), fingerprint, e.file, e.line)
+		}
+	}
+	if k.withoutPort(key) {
+		return nil
+	}
+	switch k.host.Strict {
+	case "yes":
+		return fmt.Errorf("unknown host key %s: %s is not in %s", fingerprint, k.name(), k.lists())
+	case "ask":
+		if err := k.ask(key, fingerprint); err != nil {
+			return err
+		}
+	}
+	return k.remember(key)
+}
+
+// has says whether the lists have the key under a marker.
+func (k *known) has(marker string, key ssh.PublicKey) bool {
+	return slices.ContainsFunc(k.entries, func(e hostEntry) bool { return e.marker == marker && equal(e.key, key) })
+}
+
+func (k *known) revoked(keys ...ssh.PublicKey) error {
+	for _, e := range k.entries {
+		for _, key := range keys {
+			if e.marker == markerRevoked && equal(e.key, key) {
+				return fmt.Errorf("the host key %s is revoked: %s:%d", ssh.FingerprintSHA256(key), e.file, e.line)
+			}
+		}
+	}
+	return nil
+}
+
+// ask lets the user decide. He may also type the fingerprint, as he has it from elsewhere.
+func (k *known) ask(key ssh.PublicKey, fingerprint string) error {
+	if k.config.Prompt == nil {
+		return fmt.Errorf("unknown host key %s: %s is not in %s, and there is nobody to ask", fingerprint, k.name(), k.lists())
+	}
+	answer, err := k.config.Prompt(k.ctx, fmt.Sprintf("The key of %s is not known.\n%s %s\nConnect, and remember it (yes/no/fingerprint)? ",
+		k.name(), key.Type(), fingerprint), false)
 	if err != nil {
 		return err
 	}
-	_, err = f.WriteString(knownhosts.Line([]string{name}, key) + "\n")
+	if a := strings.TrimSpace(answer); a != "yes" && a != fingerprint {
+		return fmt.Errorf("unknown host key %s: not accepted", fingerprint)
+	}
+	return nil
+}
+
+func (k *known) lists() string {
+	all := slices.Concat(k.host.UserKnownHosts, k.host.KnownHosts)
+	if len(all) == 0 {
+		return "any list"
+	}
+	return strings.Join(all, " ")
+}
+
+// remember adds a key to the first of the user's lists.
+func (k *known) remember(key ssh.PublicKey) error {
+	if len(k.host.UserKnownHosts) == 0 || k.host.UserKnownHosts[0] == os.DevNull {
+		return nil
+	}
+	file := k.host.UserKnownHosts[0]
+	if err := os.MkdirAll(filepath.Dir(file), 0o700); err != nil {
+		return err
+	}
+	f, err := os.OpenFile(file, os.O_RDWR|os.O_CREATE|os.O_APPEND, 0o600)
+	if err != nil {
+		return err
+	}
+	name := k.name()
+	if k.host.HashKnownHosts {
+		name = knownhosts.HashHostname(name)
+	}
+	line := name + " " + string(ssh.MarshalAuthorizedKey(key))
+	if !endsLine(f) {
+		line = "\n" + line
+	}
+	_, err = f.WriteString(line)
 	return errors.Join(err, f.Close())
+}
+
+// endsLine says whether a file is empty or ends in a newline.
+func endsLine(f *os.File) bool {
+	size, err := f.Seek(0, io.SeekEnd)
+	if err != nil || size == 0 {
+		return true
+	}
+	last := make([]byte, 1)
+	_, err = f.ReadAt(last, size-1)
+	return err != nil || last[0] == '\n'
 }
