@@ -5,7 +5,6 @@ import (
 	"crypto/elliptic"
 	"crypto/rand"
 	"crypto/rsa"
-	"fmt"
 	"regexp"
 	"strings"
 	"testing"
@@ -162,7 +161,7 @@ func TestHostCertificate(t *testing.T) {
 			config.Options = []string{"StrictHostKeyChecking=yes"}
 			config.knows(t, c.line(h.port))
 			if got := try(t, config, h.port); (c.want == "") != (got == "") || !strings.Contains(got, c.want) {
-				t.Error(fmt.Sprintf("got %q, want %q", got, c.want))
+				t.Errorf("got %q, want %q", got, c.want)
 			}
 		})
 	}
