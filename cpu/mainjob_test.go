@@ -109,15 +109,20 @@ const (
 
 // TestMainJobGuest is the main job in a guest whose kernel has v9fs, by either way of mounting.
 func TestMainJobGuest(t *testing.T) {
+	inGuests(t, "TestMainJobHere", t.TempDir())
+}
+
+// inGuests runs a test of this package once more in a guest, for each way of mounting. Share is a directory that the guest sees.
+func inGuests(t *testing.T, test, share string) {
+	t.Helper()
+	// Built anew, for the race detector does not run in the guest.
+	must(t, exec.Command("go", "test", "-c", "-o", share+"/cpu.test", "."))
+	must(t, exec.Command("cp", programs+"/cpu", programs+"/cpud", share))
 	for _, mount := range []string{"fuse", "v9fs"} {
 		t.Run(mount, func(t *testing.T) {
-			share := t.TempDir()
-			// Built anew, for the race detector does not run in the guest.
-			must(t, exec.Command("go", "test", "-c", "-o", share+"/cpu.test", "."))
-			must(t, exec.Command("cp", programs+"/cpu", programs+"/cpud", share))
 			out, status := umltest.Run(t, share, []string{guestPrograms + "=" + share, guestMount + "=" + mount},
-				share+"/cpu.test", "-test.v", "-test.run=^TestMainJobHere$")
-			if status != "0" || !strings.Contains(out, "--- PASS: TestMainJobHere") {
+				share+"/cpu.test", "-test.v", "-test.run=^"+test+"$")
+			if status != "0" || !strings.Contains(out, "--- PASS: "+test) {
 				t.Errorf("in the guest: exit status %s\n%s", status, out)
 			}
 		})

@@ -8,8 +8,6 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
-
-	"cpu/lib/umltest"
 )
 
 // manual is ctlfs(4), from this directory, and from one that a guest sees.
@@ -57,20 +55,7 @@ func TestManual(t *testing.T) {
 
 // TestManualGuest is the same in a guest, where the tree is mounted by either way.
 func TestManualGuest(t *testing.T) {
-	for _, mount := range []string{"fuse", "v9fs"} {
-		t.Run(mount, func(t *testing.T) {
-			share := t.TempDir()
-			self, err := os.Executable()
-			if err != nil {
-				t.Fatal(err)
-			}
-			must(t, exec.Command("cp", self, programs+"/cpu", programs+"/cpud", share))
-			must(t, exec.Command("cp", manual, filepath.Join(share, guestManual)))
-			out, status := umltest.Run(t, share, []string{guestPrograms + "=" + share, guestMount + "=" + mount},
-				filepath.Join(share, filepath.Base(self)), "-test.v", "-test.run=^TestManual$")
-			if status != "0" || !strings.Contains(out, "--- PASS: TestManual") {
-				t.Errorf("in the guest: exit status %s\n%s", status, out)
-			}
-		})
-	}
+	share := t.TempDir()
+	must(t, exec.Command("cp", manual, filepath.Join(share, guestManual)))
+	inGuests(t, "TestManual", share)
 }
