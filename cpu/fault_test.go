@@ -51,7 +51,7 @@ func TestFaults(t *testing.T) {
 		{"changed host", []string{"-o", "UserKnownHostsFile=" + r.keys + "/changed_hosts"}, []string{"true"}, 255,
 			`^cpu: 127\.0\.0\.1: the host key has changed: .* \S+/changed_hosts:1\n$`},
 		{"wrong key", []string{"-i", r.keys + "/wrong"}, []string{"true"}, 255, `^cpu: 127\.0\.0\.1: permission denied for \S+: tried \S+/wrong\n$`},
-		{"missing key", []string{"-i", r.keys + "/none"}, []string{"true"}, 255, `^cpu: 127\.0\.0\.1: identity: open \S+/none: no such file or directory\n$`},
+		{"missing key", []string{"-i", r.keys + "/none"}, []string{"true"}, 255, `^cpu: 127\.0\.0\.1: identity: \S+ \S+/none: no such file or directory\n$`},
 		{"unknown user", []string{"-l", "no-such-user"}, []string{"true"}, 255, `^cpu: 127\.0\.0\.1: permission denied for no-such-user: tried \S+/key\n$`},
 	} {
 		t.Run(c.name, func(t *testing.T) {

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"log/slog"
 	"net"
 
@@ -123,6 +124,8 @@ func (c *Config) handshake(ctx context.Context, conn net.Conn, h *Host, known *k
 		return nil, context.Cause(ctx)
 	}
 	var negotiation *ssh.AlgorithmNegotiationError
+	var reset *net.OpError   // of a read or a write, as the connection is there
+	var broken *fs.PathError // the same of a ProxyCommand's pipes
 	switch {
 	case err == nil:
 		return ssh.NewClient(sshConn, channels, requests), nil
@@ -132,7 +135,7 @@ func (c *Config) handshake(ctx context.Context, conn net.Conn, h *Host, known *k
 		return nil, keys.denied(err)
 	case errors.As(err, &negotiation) && negotiation.What == "host key" && len(known.entries) > 0:
 		return nil, known.otherTypes(negotiation.RequestedAlgorithms)
-	case errors.Is(err, io.EOF):
+	case errors.Is(err, io.EOF), errors.As(err, &reset), errors.As(err, &broken):
 		return nil, errors.New("the host closed the connection before it said who it is")
 	}
 	return nil, err
