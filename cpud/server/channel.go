@@ -7,8 +7,6 @@ import (
 	"io"
 	"strings"
 
-	"cpu/ctlfs"
-
 	"golang.org/x/crypto/ssh"
 )
 
@@ -34,6 +32,8 @@ var requests = map[string]func(c *channel, payload []byte) (run func(), ok bool)
 	"shell":         (*channel).shell,
 	"exec":          (*channel).exec,
 	"subsystem":     (*channel).subsystem,
+
+	"eow@openssh.com": (*channel).endOfWrite, // PROTOCOL in OpenSSH's source, section 2.1
 }
 
 // channel serves a channel until it is closed, and waits for what it ran.
@@ -71,7 +71,7 @@ func (l *link) channel(n ssh.NewChannel) {
 	ch.Close()
 }
 
-// subsystem opens one of the streams of DESIGN: a name, and for some of them words after it.
+// subsystem opens one of the server's streams: a name, and for some of them words after it.
 func (c *channel) subsystem(payload []byte) (run func(), ok bool) {
 	var m struct{ Name string }
 	if ssh.Unmarshal(payload, &m) != nil || c.busy || c.link.login.rights.command != "" {
@@ -101,7 +101,7 @@ func (c *channel) setEnv(payload []byte) (func(), bool) {
 
 // acceptEnv says which variables a client may set: those about languages, as is usual with sshd.
 func acceptEnv(name string) bool {
-	return name == "LANG" || name == "COLORTERM" || strings.HasPrefix(name, "LC_") && !strings.Contains(name, "=")
+	return name == "LANG" || name == "COLORTERM" || strings.HasPrefix(name, "LC_") && isName(name)
 }
 
 // ptyRequest is what pty-req asks for. The terminal's modes stay as the server makes them.
@@ -136,6 +136,14 @@ func (c *channel) signal(payload []byte) (func(), bool) {
 	return nil, c.command.session.Note(m.Name, false) == nil
 }
 
+// endOfWrite is a client that reads no more. The command gets what a local one would, a signal.
+func (c *channel) endOfWrite([]byte) (func(), bool) {
+	if c.command == nil {
+		return nil, false
+	}
+	return nil, c.command.session.Note("PIPE", true) == nil
+}
+
 func (c *channel) shell(payload []byte) (func(), bool) { return c.start("") }
 
 func (c *channel) exec(payload []byte) (func(), bool) {
@@ -150,5 +158,3 @@ func (c *channel) exec(payload []byte) (func(), bool) {
 type stream struct{ ssh.Channel }
 
 var _ io.ReadWriteCloser = stream{}
-
-func (l *link) newSession() (ctlfs.Session, error) { return l.server.Table.New(l.user()) }

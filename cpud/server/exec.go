@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net"
 	"strconv"
 	"strings"
 	"sync"
@@ -28,7 +29,7 @@ func (c *channel) start(line string) (run func(), ok bool) {
 	if c.busy {
 		return nil, false
 	}
-	s, err := c.link.newSession()
+	s, err := c.link.host.New(c.link.user())
 	if err != nil {
 		c.link.log.Warn("no session", "err", err)
 		return nil, false
@@ -46,7 +47,7 @@ func (c *channel) start(line string) (run func(), ok bool) {
 
 func (k *command) setUp(line string) error {
 	rights, user := k.channel.link.login.rights, k.channel.link.user()
-	env := append(k.channel.env, rights.env...)
+	env := append(k.channel.env, k.channel.link.addresses()...)
 	if rights.command != "" {
 		if line != "" {
 			env = append(env, "SSH_ORIGINAL_COMMAND="+line)
@@ -64,6 +65,19 @@ func (k *command) setUp(line string) error {
 		return k.session.Ctl(k.channel.ctx, []string{"tty", t.Term, strconv.Itoa(int(t.Rows)), strconv.Itoa(int(t.Cols))})
 	}
 	return nil
+}
+
+// addresses are the variables that sshd tells the ends of the connection by.
+func (l *link) addresses() []string {
+	host, port, err := net.SplitHostPort(l.conn.RemoteAddr().String())
+	if err != nil {
+		return nil // no network in between
+	}
+	here, herePort, err := net.SplitHostPort(l.conn.LocalAddr().String())
+	if err != nil {
+		return nil
+	}
+	return []string{fmt.Sprintf("SSH_CLIENT=%s %s %s", host, port, herePort), fmt.Sprintf("SSH_CONNECTION=%s %s %s %s", host, port, here, herePort)}
 }
 
 // run starts the command, moves its streams, and tells the client how it ended.

@@ -55,18 +55,34 @@ func (c *channel) export(words string) (func(), error) {
 	if words != "" {
 		return nil, errWords
 	}
-	helper := exec.CommandContext(c.ctx, "/proc/self/exe")
+	helper := exec.Command("/proc/self/exe")
 	helper.Args = []string{exportName}
 	helper.Dir = "/"
 	helper.Env = []string{}
-	helper.Stdin, helper.Stdout = c.ch, c.ch
+	helper.Stderr = os.Stderr
 	if u := c.link.user(); c.link.server.uid == 0 && u.UID != 0 {
 		helper.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: u.UID, Gid: u.GID, Groups: u.Groups}}
+	}
+	in, err := helper.StdinPipe()
+	if err != nil {
+		return nil, err
+	}
+	out, err := helper.StdoutPipe()
+	if err != nil {
+		return nil, err
 	}
 	if err := helper.Start(); err != nil {
 		return nil, err
 	}
 	return func() {
+		stop := context.AfterFunc(c.ctx, func() { helper.Process.Kill() })
+		defer stop()
+		// The channel's end, or the client's, is the end of the helper's input, and that the end of the helper.
+		c.link.running.Go(func() {
+			io.Copy(in, c.ch)
+			in.Close()
+		})
+		io.Copy(c.ch, out)
 		if err := helper.Wait(); err != nil && c.ctx.Err() == nil {
 			c.link.log.Info("exportfs ended", "err", err)
 		}

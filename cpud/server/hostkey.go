@@ -8,6 +8,7 @@ import (
 	"encoding/pem"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -17,12 +18,12 @@ import (
 
 // HostKey reads a host key, and makes an ed25519 one, mode 0600, where there is none yet. Of two that make it at once both get the same.
 func HostKey(file string) (ssh.Signer, error) {
-	text, err := os.ReadFile(file)
+	text, err := readHostKey(file)
 	if errors.Is(err, fs.ErrNotExist) {
 		if err := makeHostKey(file); err != nil && !errors.Is(err, fs.ErrExist) {
 			return nil, fmt.Errorf("host key: %w", err)
 		}
-		text, err = os.ReadFile(file)
+		text, err = readHostKey(file)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("host key: %w", err)
@@ -32,6 +33,22 @@ func HostKey(file string) (ssh.Signer, error) {
 		return nil, fmt.Errorf("host key: %s: %w", file, err)
 	}
 	return key, nil
+}
+
+func readHostKey(file string) ([]byte, error) {
+	f, err := os.Open(file)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	info, err := f.Stat()
+	if err != nil {
+		return nil, err
+	}
+	if info.Mode().Perm()&0o077 != 0 {
+		return nil, fmt.Errorf("%s: others may read or write it", file)
+	}
+	return io.ReadAll(f)
 }
 
 // makeHostKey writes the key beside its name and links it there, so that the name never stands for half a key.

@@ -6,107 +6,167 @@ import (
 	"net"
 	"os"
 	"path/filepath"
-	"reflect"
+	"strings"
 	"testing"
 	"time"
 
 	"golang.org/x/crypto/ssh"
 )
 
-func TestOptions(t *testing.T) {
-	from := &net.TCPAddr{IP: net.ParseIP("192.0.2.7"), Port: 1234}
-	now := time.Date(2026, 6, 1, 12, 0, 0, 0, time.UTC)
+// line is a key in authorized_keys.
+const line = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIHa0/EUVd7ATxX3HHQxGKCqxDPyKuN1nVYUCMnhsv+cY me"
+
+func lineKey(t testing.TB) ssh.PublicKey {
+	key, _, _, _, err := ssh.ParseAuthorizedKey([]byte(line))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return key
+}
+
+// TestMatchKey: which lists let a key in.
+func TestMatchKey(t *testing.T) {
+	from := &net.TCPAddr{IP: net.IPv4(192, 0, 2, 7)}
+	_, base64, _ := strings.Cut(strings.TrimSuffix(line, " me"), " ")
 	for _, c := range []struct {
-		options []string
-		want    keyRights
-		ok      bool
+		name, text string
+		command    string
+		err        string // "" lets it in
 	}{
-		{nil, keyRights{}, true},
-		{[]string{`command="echo \"hi\""`}, keyRights{command: `echo "hi"`}, true},
-		{[]string{"restrict", "pty"}, keyRights{}, true},
-		{[]string{"restrict"}, keyRights{noTTY: true}, true},
-		{[]string{`environment="A=b c"`}, keyRights{env: []string{"A=b c"}}, true},
-		{[]string{`environment="A"`}, keyRights{}, false},
-		{[]string{`from="192.0.2.0/24"`}, keyRights{}, true},
-		{[]string{`from="192.0.2.?"`}, keyRights{}, true},
-		{[]string{`from="10.0.0.0/8"`}, keyRights{}, false},
-		{[]string{`from="!192.0.2.7,192.0.2.*"`}, keyRights{}, false},
-		{[]string{`from=""`}, keyRights{}, false},
-		{[]string{`expiry-time="20260602"`}, keyRights{}, true},
-		{[]string{`expiry-time="202606011159Z"`}, keyRights{}, false},
-		{[]string{`expiry-time="tomorrow"`}, keyRights{}, false},
-		{[]string{"cert-authority"}, keyRights{}, false},
-		{[]string{"no-such-option"}, keyRights{}, false},
+		{"the key", line, "", ""},
+		{"with a comment of blanks", line + " and more\r\n", "", ""},
+		{"among others", "# comment\n\nnonsense\nssh-dss AAAA\n  " + line, "", ""},
+		{"an empty list", "", "", "the key is not there"},
+		{"commented out", "#" + line, "", "the key is not there"},
+		{"options", `no-pty,command="a, \"b\" c" ` + line, `a, "b" c`, ""},
+		{"options that are not met, then met", `from="10.0.0.1" ` + line + "\n" + `from="192.0.2.7",command="x" ` + line, "x", ""},
+		{"options that are not met", "\n" + `from="10.0.0.1" ` + line, "", "2: the key is for others than 192.0.2.7:0"},
+		{"an option that is not known", "verify-required " + line, "", "1: verify-required: option not supported"},
+		{"a certificate authority", "cert-authority " + line, "", "1: cert-authority: option not supported"},
+		{"an open quote", `command="a ` + line, "", "the key is not there"},
+		{"a blank in the options", "no-pty, restrict " + line, "", "the key is not there"},
+		{"under another type's name", "ssh-rsa " + base64, "", "the key is not there"},
+		{"an option in the type's place", "restrict " + base64, "", "the key is not there"},
 	} {
-		got, err := parseOptions(c.options, from, now)
-		if (err == nil) != c.ok || err == nil && !reflect.DeepEqual(got, c.want) {
-			t.Errorf("%q: %+v, %v; want %+v, %v", c.options, got, err, c.want, c.ok)
+		rights, err := matchKey([]byte(c.text), lineKey(t), from, time.Now())
+		got := ""
+		if err != nil {
+			got = err.Error()
+		}
+		if got != c.err || rights.command != c.command {
+			t.Errorf("%s: %+v, %v; want %q, %q", c.name, rights, err, c.command, c.err)
 		}
 	}
 }
 
 // TestStrict: a list that others can write is not believed.
 func TestStrict(t *testing.T) {
-	home := t.TempDir()
-	dir := filepath.Join(home, ".ssh")
-	file := filepath.Join(dir, "authorized_keys")
 	uid := uint32(os.Getuid())
 	for _, c := range []struct {
 		name            string
 		home, dir, file os.FileMode
+		link            string // what becomes a link to a place outside the home, under a directory that all may write: dir or file
+		owner           uint32
 		ok              bool
 	}{
-		{"usual", 0o755, 0o700, 0o600, true},
-		{"readable", 0o755, 0o755, 0o644, true},
-		{"file", 0o755, 0o700, 0o620, false},
-		{"directory", 0o755, 0o770, 0o600, false},
-		{"home", 0o777, 0o700, 0o600, false},
+		{"usual", 0o755, 0o700, 0o600, "", uid, true},
+		{"readable", 0o755, 0o755, 0o644, "", uid, true},
+		{"file", 0o755, 0o700, 0o620, "", uid, false},
+		{"directory", 0o755, 0o770, 0o600, "", uid, false},
+		{"home", 0o757, 0o700, 0o600, "", uid, false},
+		{"link to a directory", 0o755, 0o700, 0o600, "dir", uid, false},
+		{"link to a file", 0o755, 0o700, 0o600, "file", uid, false},
+		{"another user's", 0o755, 0o700, 0o600, "", uid + 1, uid == 0}, // root's files are anybody's
 	} {
-		os.RemoveAll(dir)
-		if err := os.Mkdir(dir, 0o700); err != nil {
-			t.Fatal(err)
+		home, elsewhere := t.TempDir(), t.TempDir()
+		dir := filepath.Join(home, ".ssh")
+		file := filepath.Join(dir, "authorized_keys")
+		realDir, realFile := dir, file
+		switch c.link {
+		case "dir":
+			realDir = filepath.Join(elsewhere, "ssh")
+			realFile = filepath.Join(realDir, "authorized_keys")
+			must(t, os.Symlink(realDir, dir))
+		case "file":
+			realFile = filepath.Join(elsewhere, "keys")
 		}
-		if err := os.WriteFile(file, []byte("x"), 0o600); err != nil {
-			t.Fatal(err)
+		must(t, os.Mkdir(realDir, 0o700))
+		if c.link == "file" {
+			must(t, os.Symlink(realFile, file))
 		}
-		for name, mode := range map[string]os.FileMode{home: c.home, dir: c.dir, file: c.file} {
-			if err := os.Chmod(name, mode); err != nil {
-				t.Fatal(err)
-			}
+		must(t, os.WriteFile(realFile, []byte("x"), 0o600))
+		for name, mode := range map[string]os.FileMode{home: c.home, realDir: c.dir, realFile: c.file, elsewhere: 0o777} {
+			must(t, os.Chmod(name, mode))
 		}
-		if _, err := readStrict(file, uid, true, home); (err == nil) != c.ok {
+		if _, err := readStrict(file, c.owner, home); (err == nil) != c.ok {
 			t.Errorf("%s: %v", c.name, err)
 		}
 	}
-	if _, err := readStrict(file, uid+1, true, home); err == nil && uid != 0 {
-		t.Error("another user's list was read")
+	for _, name := range []string{t.TempDir(), "/dev/null", "/no/such/file"} {
+		if _, err := readStrict(name, uid, ""); err == nil {
+			t.Errorf("%s was read", name)
+		}
+	}
+	long := filepath.Join(t.TempDir(), "long")
+	must(t, os.WriteFile(long, make([]byte, maxKeys+1), 0o600))
+	if _, err := readStrict(long, uid, ""); err == nil || !strings.Contains(err.Error(), "more than") {
+		t.Errorf("a list without end: %v", err)
 	}
 }
 
-// FuzzAuthorizedKeys: whatever a list has in it, it lets in only the key that is on a line of it.
-func FuzzAuthorizedKeys(f *testing.F) {
-	const line = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIHa0/EUVd7ATxX3HHQxGKCqxDPyKuN1nVYUCMnhsv+cY me"
-	key, _, _, _, err := ssh.ParseAuthorizedKey([]byte(line))
+func must(t *testing.T, err error) {
+	t.Helper()
 	if err != nil {
-		f.Fatal(err)
+		t.Fatal(err)
 	}
-	f.Add([]byte(line))
-	f.Add([]byte(`from="*",command="a \"b\"" ` + line + "\n# comment\n\n"))
-	f.Add([]byte("restrict," + line))
+}
+
+// TestHostKey: made once, for its owner alone, and kept.
+func TestHostKey(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "new", "hostkey")
+	first, err := HostKey(file)
+	must(t, err)
+	info, err := os.Stat(file)
+	must(t, err)
+	if info.Mode().Perm() != 0o600 || first.PublicKey().Type() != ssh.KeyAlgoED25519 {
+		t.Errorf("mode %v, type %s", info.Mode(), first.PublicKey().Type())
+	}
+	second, err := HostKey(file)
+	must(t, err)
+	if ssh.FingerprintSHA256(first.PublicKey()) != ssh.FingerprintSHA256(second.PublicKey()) {
+		t.Error("the key was made anew")
+	}
+	if entries, err := os.ReadDir(filepath.Dir(file)); err != nil || len(entries) != 1 {
+		t.Errorf("beside the key there is %v, %v", entries, err)
+	}
+	must(t, os.Chmod(file, 0o640))
+	if _, err := HostKey(file); err == nil || !strings.Contains(err.Error(), file+": others may") {
+		t.Errorf("a key that others can read: %v", err)
+	}
+	must(t, os.WriteFile(file, []byte("nonsense"), 0o600))
+	must(t, os.Chmod(file, 0o600))
+	if _, err := HostKey(file); err == nil || !strings.HasPrefix(err.Error(), "host key: "+file) {
+		t.Errorf("a key that is none: %v", err)
+	}
+}
+
+// FuzzAuthorizedKey: no list panics, and a key that is let in stands on a line of its own, behind options that were understood.
+func FuzzAuthorizedKey(f *testing.F) {
+	key := lineKey(f)
 	from := &net.TCPAddr{IP: net.IPv6loopback}
-	f.Fuzz(func(t *testing.T, text []byte) {
-		options, ok := matchKey(text, key)
-		if ok {
-			parseOptions(options, from, time.Unix(0, 0))
+	f.Fuzz(func(t *testing.T, text string) {
+		rights, err := matchKey([]byte(text), key, from, time.Unix(0, 0))
+		if err == nil && !strings.Contains(text, strings.Fields(line)[1]) {
+			t.Errorf("%q let the key in, with %+v", text, rights)
+		}
+		if err == nil && !rights.noTTY && strings.HasPrefix(text, "no-pty ") && strings.Count(text, "\n") == 0 {
+			t.Errorf("%q gave a terminal", text)
 		}
 	})
 }
 
 // FuzzPost: the words of the srv subsystem.
 func FuzzPost(f *testing.F) {
-	f.Add("1 term")
-	f.Add("01 term")
-	f.Add("-1 ")
 	f.Fuzz(func(t *testing.T, words string) {
 		if n, name, err := parsePost(words); err == nil && (n < 0 || name == "") {
 			t.Errorf("%q: %d, %q", words, n, name)

@@ -37,13 +37,18 @@ type Config struct {
 const (
 	defaultLoginGrace = 2 * time.Minute
 	maxAuthTries      = 6
+	maxChannels       = 512 // open at once on one connection; cpu needs one for all its sessions, and one for each service it posts
 )
+
+// version is the server's name on the wire. Its beginning makes stock ssh say when nobody reads its output any more (the request
+// eow@openssh.com), which it says to servers of that name only; without it `ssh host yes | head -1` would never end.
+const version = "SSH-2.0-OpenSSH-cpud"
 
 // A Server lets users in and gives them their streams. It may serve any number of connections at once.
 type Server struct {
 	Config
-	config ssh.ServerConfig
-	uid    int // that cpud runs as
+	ssh ssh.ServerConfig // of every connection
+	uid int              // that cpud runs as
 }
 
 // New makes a server. It fails if there is no host key, or no table.
@@ -56,16 +61,14 @@ func New(c Config) (*Server, error) {
 	}
 	c.LoginGrace = cmp.Or(c.LoginGrace, defaultLoginGrace)
 	s := &Server{Config: c, uid: os.Getuid()}
-	s.config = ssh.ServerConfig{
+	s.ssh = ssh.ServerConfig{
 		Config:                  ssh.Config{Ciphers: ciphers, KeyExchanges: keyExchanges, MACs: macs},
 		MaxAuthTries:            maxAuthTries,
-		PublicKeyCallback:       s.publicKey,
 		PublicKeyAuthAlgorithms: keyAlgorithms,
-		ServerVersion:           "SSH-2.0-cpud",
-		AuthLogCallback:         s.logAttempt,
+		ServerVersion:           version,
 	}
 	for _, k := range c.HostKeys {
-		s.config.AddHostKey(k)
+		s.ssh.AddHostKey(k)
 	}
 	return s, nil
 }
@@ -107,34 +110,32 @@ func (s *Server) ServeConn(ctx context.Context, c net.Conn) {
 	log := s.Log.With("from", c.RemoteAddr().String())
 	stop := context.AfterFunc(ctx, func() { c.Close() })
 	defer stop()
-	grace := time.AfterFunc(s.LoginGrace, func() { c.Close() })
-	conn, channels, requests, err := ssh.NewServerConn(c, &s.config)
-	if !grace.Stop() && err == nil {
-		conn.Close()
-		err = errors.New("the login took too long")
-	}
+	conn, channels, requests, login, err := s.logIn(c)
 	if err != nil {
 		c.Close()
-		log.Info("no login", "err", err)
+		log.Info("no login", login.about(err)...)
 		return
 	}
-	login, err := newLogin(s, conn)
-	if err != nil {
-		conn.Close()
-		log.Warn("no login", "user", conn.User(), "err", err)
-		return
-	}
-	log = log.With("user", conn.User())
-	log.Info("login", "key", conn.Permissions.Extensions[keyFingerprint])
+	log = log.With("user", login.user.Name)
+	log.Info("login", "key", login.fingerprint)
 	connCtx, cancel := context.WithCancel(ctx)
-	l := &link{server: s, login: login, log: log, ctx: connCtx}
+	l := &link{server: s, conn: conn, login: login, host: login.rights.host(s.Table), log: log, ctx: connCtx}
 	l.running.Go(func() { answer(requests) })
+	open := make(chan struct{}, maxChannels)
 	for ch := range channels {
 		if ch.ChannelType() != "session" {
 			ch.Reject(ssh.UnknownChannelType, "only sessions")
 			continue
 		}
-		l.running.Go(func() { l.channel(ch) })
+		select {
+		case open <- struct{}{}:
+			l.running.Go(func() {
+				l.channel(ch)
+				<-open
+			})
+		default:
+			ch.Reject(ssh.ResourceShortage, "too many channels")
+		}
 	}
 	cancel()
 	l.running.Wait()
@@ -154,7 +155,9 @@ func answer(requests <-chan *ssh.Request) {
 // A link is a connection whose user is known.
 type link struct {
 	server  *Server
+	conn    *ssh.ServerConn
 	login   *login
+	host    ctlfs.Host // the table, as the login's key lets it be used
 	log     *slog.Logger
 	ctx     context.Context // ends with the connection
 	running sync.WaitGroup

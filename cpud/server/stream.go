@@ -26,7 +26,7 @@ func (c *channel) control(words string) (func(), error) {
 	if words != "" {
 		return nil, errWords
 	}
-	tree := ctlfs.New(c.link.server.Table, c.link.user())
+	tree := ctlfs.New(c.link.host, c.link.user())
 	srv := &ninep.Server{Attacher: tree, Log: c.link.log}
 	return func() { srv.Serve(c.ctx, stream{c.ch}) }, nil
 }

@@ -18,18 +18,21 @@ import (
 // passwd is the list of users; see passwd(5).
 const passwd = "/etc/passwd"
 
+// nobody stands for a user who may not come in.
+var nobody = ctlfs.User{Home: "/nonexistent"}
+
 // lookupUser finds a user by name. A machine without users has one, root, whose home is /.
 func (s *Server) lookupUser(name string) (ctlfs.User, error) {
 	u, err := findUser(name)
 	if err != nil {
-		return ctlfs.User{}, err
+		return nobody, err
 	}
 	if s.uid != 0 && int(u.UID) != s.uid {
-		return ctlfs.User{}, fmt.Errorf("%s: not the user that cpud runs as, and cpud is not root", name)
+		return nobody, fmt.Errorf("%s: not the user that cpud runs as, and cpud is not root", name)
 	}
 	// Whoever runs cpud has the account already, whatever its shell.
 	if shell := u.Shell[strings.LastIndexByte(u.Shell, '/')+1:]; s.uid == 0 && (shell == "nologin" || shell == "false") {
-		return ctlfs.User{}, fmt.Errorf("%s: %s is no shell to log in with", name, u.Shell)
+		return nobody, fmt.Errorf("%s: %s is no shell to log in with", name, u.Shell)
 	}
 	u.Root = u.UID == 0
 	return u, nil
