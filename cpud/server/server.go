@@ -87,7 +87,7 @@ var (
 func (s *Server) Serve(ctx context.Context, l net.Listener) error {
 	stop := context.AfterFunc(ctx, func() { l.Close() })
 	defer stop()
-	ctx, cancel := context.WithCancel(ctx)
+	connCtx, cancel := context.WithCancel(ctx)
 	var served sync.WaitGroup
 	defer served.Wait()
 	defer cancel()
@@ -100,7 +100,7 @@ func (s *Server) Serve(ctx context.Context, l net.Listener) error {
 			l.Close()
 			return fmt.Errorf("%s: %w", l.Addr(), err)
 		}
-		served.Go(func() { s.ServeConn(ctx, c) })
+		served.Go(func() { s.ServeConn(connCtx, c) })
 	}
 }
 
