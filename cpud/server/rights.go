@@ -5,6 +5,7 @@ package server
 import (
 	"context"
 	"slices"
+	"strings"
 
 	"cpu/ctlfs"
 	"cpu/lib/ninep"
@@ -13,7 +14,7 @@ import (
 )
 
 // host is h as far as the key's options go: sessions have the key's environment, and no terminal where it says so.
-func (r keyRights) host(h ctlfs.Host) ctlfs.Host {
+func (r *keyRights) host(h ctlfs.Host) ctlfs.Host {
 	if r.env == nil && !r.noTTY {
 		return h
 	}
@@ -22,7 +23,7 @@ func (r keyRights) host(h ctlfs.Host) ctlfs.Host {
 
 type limitedHost struct {
 	ctlfs.Host
-	rights keyRights
+	rights *keyRights
 }
 
 func (h limitedHost) New(u ctlfs.User) (ctlfs.Session, error) {
@@ -49,9 +50,10 @@ func (h limitedHost) Sessions(u ctlfs.User) []ctlfs.Session {
 	return all
 }
 
+// limitedSession is equal to another one of the same connection and session, as the tree wants it.
 type limitedSession struct {
 	ctlfs.Session
-	rights keyRights
+	rights *keyRights
 }
 
 // Ctl refuses a terminal.
@@ -62,7 +64,12 @@ func (s limitedSession) Ctl(ctx context.Context, words []string) error {
 	return s.Session.Ctl(ctx, words)
 }
 
-// SetEnv adds the key's environment, which counts more.
+// SetEnv sets the key's environment too, which counts more.
 func (s limitedSession) SetEnv(env []string) error {
-	return s.Session.SetEnv(append(slices.Clone(env), s.rights.env...))
+	env = slices.Clone(env)
+	for _, e := range s.rights.env {
+		name, _, _ := strings.Cut(e, "=")
+		env = slices.DeleteFunc(env, func(old string) bool { return strings.HasPrefix(old, name+"=") })
+	}
+	return s.Session.SetEnv(append(env, s.rights.env...))
 }
