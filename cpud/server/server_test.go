@@ -446,17 +446,23 @@ func TestKeyEnvironment(t *testing.T) {
 // control is the control tree as a client sees it.
 func (r *rig) control(t *testing.T, client *ssh.Client) *ctlfs.Client {
 	t.Helper()
+	return ctlfs.NewClient(r.open(t, client, "ctlfs"))
+}
+
+// open is the root of a subsystem's tree.
+func (r *rig) open(t *testing.T, client *ssh.Client, subsystem string) p9.File {
+	t.Helper()
 	ch, requests, err := client.OpenChannel("session", nil)
 	must(t, err)
 	go ssh.DiscardRequests(requests)
-	if ok, err := ch.SendRequest("subsystem", true, ssh.Marshal(struct{ Name string }{"ctlfs"})); err != nil || !ok {
+	if ok, err := ch.SendRequest("subsystem", true, ssh.Marshal(struct{ Name string }{subsystem})); err != nil || !ok {
 		t.Fatal(ok, err)
 	}
 	conn, err := ninep.NewClient(t.Context(), ch, ninep.ClientConfig{})
 	must(t, err)
 	root, err := conn.Attach(t.Context(), ninep.Attach{UID: p9.NoUID})
 	must(t, err)
-	return ctlfs.NewClient(root)
+	return root
 }
 
 // TestForcedCommand: a key with command= runs that and nothing else.
