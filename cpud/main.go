@@ -29,6 +29,7 @@ import (
 const usage = `usage: cpud [flags]
 
   -a addr       listen there, repeatable (default :17010)
+  -i            serve one connection, on standard input and output
   -hk file      host key, made where there is none (default /etc/cpud/hostkey, for users ~/.cpud/hostkey)
   -ak file      the keys that may come in (default ~user/.ssh/authorized_keys)
   -mount how    auto, fuse or v9fs
@@ -61,6 +62,7 @@ func (a *addresses) Set(v string) error {
 
 type flags struct {
 	addresses   addresses
+	stdio       bool
 	hostKey     string
 	keys, mount string
 	max         int
@@ -73,6 +75,7 @@ func parseFlags(args []string) (*flags, error) {
 	set := flag.NewFlagSet("cpud", flag.ContinueOnError)
 	set.SetOutput(io.Discard)
 	set.Var(&f.addresses, "a", "")
+	set.BoolVar(&f.stdio, "i", false, "")
 	set.StringVar(&f.hostKey, "hk", defaultHostKey(), "")
 	set.StringVar(&f.keys, "ak", "", "")
 	set.StringVar(&f.mount, "mount", "auto", "")
@@ -89,6 +92,9 @@ func parseFlags(args []string) (*flags, error) {
 		return nil, fmt.Errorf("-mount %s: want auto, fuse or v9fs", f.mount)
 	case f.max < 0:
 		return nil, fmt.Errorf("-max %d: want a number of sessions", f.max)
+	}
+	if f.stdio && f.addresses != nil {
+		return nil, errors.New("-a and -i do not go together")
 	}
 	if f.addresses == nil {
 		f.addresses = addresses{":17010"}
@@ -123,13 +129,10 @@ func run(args []string) error {
 		return err
 	}
 	var listeners []net.Listener
-	for _, a := range f.addresses {
-		l, err := net.Listen("tcp", a)
-		if err != nil {
+	if !f.stdio {
+		if listeners, err = listen(f.addresses); err != nil {
 			return err
 		}
-		defer l.Close()
-		listeners = append(listeners, l)
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM, syscall.SIGINT)
 	defer stop()
@@ -138,7 +141,29 @@ func run(args []string) error {
 	if err != nil {
 		return err
 	}
+	if f.stdio {
+		conn, err := stdio()
+		if err == nil {
+			srv.ServeConn(ctx, conn)
+		}
+		return errors.Join(err, table.Close())
+	}
 	return errors.Join(serve(ctx, srv, listeners, log), table.Close())
+}
+
+// listen listens at all addresses, or at none.
+func listen(addresses []string) (all []net.Listener, err error) {
+	for _, a := range addresses {
+		l, err := net.Listen("tcp", a)
+		if err != nil {
+			for _, l := range all {
+				l.Close()
+			}
+			return nil, err
+		}
+		all = append(all, l)
+	}
+	return all, nil
 }
 
 // serve serves all listeners until ctx is done or one of them fails.

@@ -1,0 +1,53 @@
+//go:build linux
+
+package main
+
+import (
+	"reflect"
+	"strings"
+	"testing"
+)
+
+func TestFlags(t *testing.T) {
+	t.Setenv("HOME", "/home/maria")
+	usual := flags{addresses: addresses{":17010"}, hostKey: defaultHostKey(), mount: "auto"}
+	for _, c := range []struct {
+		args []string
+		want func(f *flags)
+		err  string
+	}{
+		{nil, func(*flags) {}, ""},
+		{[]string{"-a", "127.0.0.1:0", "-a", "[::1]:0"}, func(f *flags) { f.addresses = addresses{"127.0.0.1:0", "[::1]:0"} }, ""},
+		{[]string{"-hk", "h", "-ak", "a", "-mount", "v9fs", "-max", "3", "-d"},
+			func(f *flags) { f.hostKey, f.keys, f.mount, f.max, f.debug = "h", "a", "v9fs", 3, true }, ""},
+		{[]string{"-i"}, func(f *flags) { f.stdio = true }, ""},
+		{[]string{"-V"}, func(f *flags) { f.version = true }, ""},
+		{[]string{"-i", "-a", ":1"}, nil, "-a and -i do not go together"},
+		{[]string{"-mount", "nfs"}, nil, "-mount nfs: want auto, fuse or v9fs"},
+		{[]string{"-max", "-1"}, nil, "-max -1: want a number of sessions"},
+		{[]string{"host"}, nil, "host: no arguments are wanted"},
+		{[]string{"-x"}, nil, "flag provided but not defined: -x"},
+	} {
+		got, err := parseFlags(c.args)
+		if c.err != "" {
+			if err == nil || err.Error() != c.err {
+				t.Errorf("%q: %v, want %s", c.args, err, c.err)
+			}
+			continue
+		}
+		want := usual
+		c.want(&want)
+		if err != nil || !reflect.DeepEqual(*got, want) {
+			t.Errorf("%q: %+v, %v; want %+v", c.args, got, err, want)
+		}
+	}
+}
+
+// TestUsage: every flag is in the usage.
+func TestUsage(t *testing.T) {
+	for _, f := range []string{"-a", "-i", "-hk", "-ak", "-mount", "-max", "-d", "-V"} {
+		if !strings.Contains(usage, " "+f+" ") {
+			t.Errorf("%s is not in the usage", f)
+		}
+	}
+}
