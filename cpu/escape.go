@@ -10,8 +10,11 @@ type escapes struct {
 	from       io.Reader
 	say        io.Writer
 	disconnect func()
-	state      escapeState
-	ended      bool
+
+	buf   [4096]byte
+	left  []byte // that was read and not handed on yet
+	state escapeState
+	err   error // from's, once left is read
 }
 
 type escapeState int
@@ -30,29 +33,31 @@ func newEscapes(from io.Reader, say io.Writer, disconnect func()) *escapes {
 }
 
 func (e *escapes) Read(p []byte) (int, error) {
-	if len(p) < 2 {
-		return 0, io.ErrShortBuffer
-	}
-	for !e.ended {
-		// A tilde that was held back may come before what is read.
-		in := make([]byte, len(p)/2)
-		n, err := e.from.Read(in)
-		out := e.filter(p[:0], in[:n])
-		if len(out) > 0 || err != nil {
-			return len(out), err
+	for len(e.left) == 0 && len(p) > 0 {
+		if e.err != nil {
+			return 0, e.err
+		}
+		n, err := e.from.Read(e.buf[:])
+		e.err = err
+		e.left = e.filter(e.buf[:n])
+		if err != nil && e.state == afterTilde {
+			e.left = append(e.left, '~')
 		}
 	}
-	return 0, io.EOF
+	n := copy(p, e.left)
+	e.left = e.left[n:]
+	return n, nil
 }
 
-// filter appends to out what of in is the command's.
-func (e *escapes) filter(out, in []byte) []byte {
+// filter gives what of in is the command's.
+func (e *escapes) filter(in []byte) []byte {
+	out := make([]byte, 0, len(in)+1)
 	for _, c := range in {
 		if e.state == afterTilde {
 			e.state = inLine
 			switch c {
 			case '.':
-				e.ended = true
+				e.err = io.EOF
 				e.disconnect()
 				return out
 			case '?':

@@ -13,6 +13,7 @@ import (
 	"os"
 	"runtime"
 	"runtime/debug"
+	"sync"
 
 	"cpu/cpu/client"
 	"cpu/cpu/dial"
@@ -115,13 +116,16 @@ func runSession(f *flags) error {
 	c.Services = services
 	c.Stdin, c.Stdout, c.Stderr = os.Stdin, os.Stdout, os.Stderr
 
-	tty, err := newTTY(f, os.Stdin, os.Getenv("TERM"))
-	if err != nil {
-		return err
-	}
+	tty := newTTY(f, os.Stdin, os.Getenv("TERM"))
+	ready := make(chan struct{})
+	release := sync.OnceFunc(func() { close(ready) })
+	defer release()
 	if tty != nil {
 		c.TTY = tty.size()
-		c.Stdin = newEscapes(os.Stdin, os.Stderr, func() { cancel(errDisconnected) })
+		if tty.real {
+			c.Stdin = newEscapes(heldReader{os.Stdin, ready}, os.Stderr, func() { cancel(errDisconnected) })
+			c.Stdout = heldWriter{os.Stdout, ready}
+		}
 	}
 	if err := c.Start(ctx); err != nil {
 		return interrupted(ctx, err)
@@ -137,6 +141,7 @@ func runSession(f *flags) error {
 		defer tty.restore()
 		defer tty.follow(ctx, c)()
 	}
+	release()
 	return interrupted(ctx, c.Wait())
 }
 

@@ -203,6 +203,7 @@ func TestTerminal(t *testing.T) {
 	if err := pty.Setsize(ptm, &pty.Winsize{Rows: 44, Cols: 99}); err != nil {
 		t.Fatal(err)
 	}
+	io.WriteString(ptm, "\r") // for a shell that was not reading yet, and has missed the signal while it reads
 	want("44 99")
 	want("changed")
 	io.WriteString(ptm, "a~.b\r")

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"fmt"
+	"io"
 	"os"
 	"sync"
 
@@ -21,13 +22,13 @@ type tty struct {
 }
 
 // newTTY decides whether the session gets a terminal: as -t and -T say, else for a shell that is typed at. nil is no terminal.
-func newTTY(f *flags, stdin *os.File, kind string) (*tty, error) {
+func newTTY(f *flags, stdin *os.File, kind string) *tty {
 	t := &tty{fd: int(stdin.Fd()), kind: cmp.Or(kind, "dumb")}
 	t.real = term.IsTerminal(t.fd)
 	if f.noTTY || !f.tty && (len(f.command) > 0 || !t.real) {
-		return nil, nil
+		return nil
 	}
-	return t, nil
+	return t
 }
 
 // size asks for a terminal of the size that this one has.
@@ -75,4 +76,26 @@ func (t *tty) follow(ctx context.Context, c *client.Cmd) (stop func()) {
 		}
 	})
 	return func() { stopChanges(); cancel(); wg.Wait() }
+}
+
+// A heldReader does not read, and a heldWriter does not write, before the terminal is in the mode that is right for it.
+type (
+	heldReader struct {
+		io.Reader
+		until <-chan struct{}
+	}
+	heldWriter struct {
+		io.Writer
+		until <-chan struct{}
+	}
+)
+
+func (h heldReader) Read(p []byte) (int, error) {
+	<-h.until
+	return h.Reader.Read(p)
+}
+
+func (h heldWriter) Write(p []byte) (int, error) {
+	<-h.until
+	return h.Writer.Write(p)
 }

@@ -1,0 +1,51 @@
+package main
+
+import (
+	"bytes"
+	"errors"
+	"io"
+	"strings"
+	"testing"
+	"testing/iotest"
+)
+
+func TestEscapes(t *testing.T) {
+	for _, c := range []struct {
+		name, typed, sent string
+		help, ended       bool
+	}{
+		{"nothing", "", "", false, false},
+		{"plain", "ls ~/x\rcd ~\r", "ls ~/x\rcd ~\r", false, false},
+		{"disconnect at once", "~.more", "", false, true},
+		{"disconnect after a line", "ls\r~.", "ls\r", false, true},
+		{"disconnect after a newline", "ls\n~.", "ls\n", false, true},
+		{"not within a line", "a~.\r", "a~.\r", false, false},
+		{"a tilde", "~~.\r", "~.\r", false, false},
+		{"a tilde is the line's beginning", "~~~.\r", "~~.\r", false, false},
+		{"what is no escape", "~x~.\r", "~x~.\r", false, false},
+		{"a line of a tilde", "~\r~.", "~\r", false, true},
+		{"help, then disconnect", "~?~.", "", true, true},
+		{"help, then a line", "~?ls\r", "ls\r", true, false},
+		{"a tilde at the end of input", "ls\r~", "ls\r~", false, false},
+		{"bytes that are no characters", "\x00\xff\r~.", "\x00\xff\r", false, true},
+	} {
+		// As it comes, and a byte at a time, as it is typed.
+		for how, from := range map[string]io.Reader{"whole": strings.NewReader(c.typed), "typed": iotest.OneByteReader(strings.NewReader(c.typed))} {
+			var said bytes.Buffer
+			ended := 0
+			sent, err := io.ReadAll(newEscapes(from, &said, func() { ended++ }))
+			if string(sent) != c.sent || err != nil || (ended == 1) != c.ended || ended > 1 || (said.String() == "\r\n"+escapeHelp) != c.help {
+				t.Errorf("%s, %s: sent %q, %v, ended %d times, said %q", c.name, how, sent, err, ended, &said)
+			}
+		}
+	}
+}
+
+// TestEscapesError: what the terminal says at its end is what the reader says.
+func TestEscapesError(t *testing.T) {
+	gone := errors.New("gone")
+	e := newEscapes(io.MultiReader(strings.NewReader("x"), iotest.ErrReader(gone)), io.Discard, nil)
+	if got, err := io.ReadAll(e); string(got) != "x" || err != gone {
+		t.Errorf("got %q, %v", got, err)
+	}
+}

@@ -1,0 +1,89 @@
+package main
+
+import (
+	"errors"
+	"reflect"
+	"strings"
+	"testing"
+)
+
+func TestFlags(t *testing.T) {
+	for _, c := range []struct {
+		args string
+		env  string // $cpu
+		want flags
+		err  string
+	}{
+		{args: "host", want: flags{host: "host"}},
+		{args: "host -t -p 1 x", want: flags{host: "host", command: []string{"-t", "-p", "1", "x"}}},
+		{args: "-- host -- x", want: flags{host: "host", command: []string{"--", "x"}}},
+		{args: "", env: "board", want: flags{host: "board"}},
+		{args: "host", env: "board", want: flags{host: "host"}},
+		{args: "-n a -n - -r /x -ro -P none host", want: flags{namespaces: []string{"a", "-"}, root: "/x", readOnly: true, patterns: "none", host: "host"}},
+		{args: "-p 22 -l me -F none -i a -i b -o A=1 -o B=2 -J hop host", want: flags{port: "22", user: "me", config: "none",
+			identities: []string{"a", "b"}, options: []string{"A=1", "B=2", "ProxyJump=hop"}, host: "host"}},
+		{args: "-t -e A=1 -e B -E host", want: flags{tty: true, env: []string{"A=1", "B"}, noEnv: true, host: "host"}},
+		{args: "-T -d -v -9 - host", want: flags{noTTY: true, debug: true, verbose: true, trace: "-", host: "host"}},
+		{args: "-self sh -c x", want: flags{self: true, command: []string{"sh", "-c", "x"}}},
+		{args: "-self", want: flags{self: true}},
+		{args: "-V", want: flags{version: true}},
+		{args: "", err: "no host\n"},
+		{args: "-t -T host", err: "-t and -T do not go together"},
+		{args: "-nosuch host", err: "flag provided but not defined: -nosuch"},
+		{args: "-p", err: "flag needs an argument: -p"},
+	} {
+		got, err := parseFlags(strings.Fields(c.args), func(name string) string { return map[string]string{"cpu": c.env}[name] })
+		if c.err != "" {
+			if err == nil || !strings.HasPrefix(err.Error(), c.err) {
+				t.Errorf("cpu %s: %v, want %s", c.args, err, c.err)
+			}
+			continue
+		}
+		if err != nil {
+			t.Errorf("cpu %s: %v", c.args, err)
+			continue
+		}
+		if c.want.root == "" {
+			c.want.root = "/"
+		}
+		if len(got.command) == 0 {
+			got.command = nil
+		}
+		if !reflect.DeepEqual(*got, c.want) {
+			t.Errorf("cpu %s: %+v, want %+v", c.args, *got, c.want)
+		}
+	}
+	if _, err := parseFlags([]string{"-h"}, func(string) string { return "" }); !errors.Is(err, errHelp) {
+		t.Errorf("-h: %v", err)
+	}
+}
+
+func TestCommand(t *testing.T) {
+	sh := func(line string) []string { return []string{"/bin/sh", "-c", line} }
+	for _, c := range []struct{ words, want []string }{
+		{nil, nil},
+		{[]string{"ls"}, []string{"ls"}},
+		{[]string{"/usr/bin/x-y_z.1+2,3:4@5^6"}, []string{"/usr/bin/x-y_z.1+2,3:4@5^6"}},
+		{[]string{"ls | wc"}, sh("ls | wc")},
+		{[]string{"a;b"}, sh("a;b")},
+		{[]string{"$HOME/x"}, sh("$HOME/x")},
+		{[]string{"git-upload-pack '/x'"}, sh("git-upload-pack '/x'")},
+		{[]string{"ls", "a b", "|", "$x"}, []string{"ls", "a b", "|", "$x"}},
+		{[]string{""}, []string{""}},
+	} {
+		if got := command(c.words); !reflect.DeepEqual(got, c.want) {
+			t.Errorf("%q: %q, want %q", c.words, got, c.want)
+		}
+	}
+}
+
+func TestNoFiles(t *testing.T) {
+	for _, c := range []struct {
+		names string
+		want  bool
+	}{{"", false}, {"none", true}, {"none none", true}, {"none x", false}, {"-", false}} {
+		if got := (&flags{namespaces: strings.Fields(c.names)}).noFiles(); got != c.want {
+			t.Errorf("%q: %v, want %v", c.names, got, c.want)
+		}
+	}
+}
