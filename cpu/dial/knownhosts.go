@@ -22,9 +22,10 @@ type known struct {
 	ctx     context.Context
 	config  *Config
 	host    *Host
-	entries []hostEntry // what the lists say of the host
-	timer   *time.Timer // runs until the host has shown its key; nil: it has as long as it likes
-	err     error       // why the key was not accepted
+	entries []hostEntry   // what the lists say of the host
+	timer   *time.Timer   // runs until the host has shown its key; nil: it has as long as it likes
+	key     ssh.PublicKey // that was accepted; nil: none yet
+	err     error         // why the key was not accepted
 }
 
 // knownHosts reads what the lists say of a host.
@@ -126,12 +127,20 @@ func (k *known) otherTypes(offered []string) error {
 		strings.Join(offered, ", "))
 }
 
-// check accepts a key that is known, and one of a host that is not known where the user wants it so; see ssh.HostKeyCallback.
+// check accepts a key that is known, and one of a host that is not known where the user wants it so; see ssh.HostKeyCallback. It is called
+// again whenever keys are exchanged anew (section 9 of RFC 4253): then the key is to be the same, and nobody is asked.
 func (k *known) check(_ string, remote net.Addr, key ssh.PublicKey) error {
 	if k.timer != nil {
 		k.timer.Stop()
 	}
-	k.err = k.accept(remote, key)
+	switch {
+	case k.key == nil:
+		if k.err = k.accept(remote, key); k.err == nil {
+			k.key = key
+		}
+	case !equal(k.key, key):
+		k.err = fmt.Errorf("the host key has changed while connected: %s is now %s %s", k.name(), key.Type(), ssh.FingerprintSHA256(key))
+	}
 	return k.err
 }
 
