@@ -109,6 +109,8 @@ func runSession(f *flags) error {
 		return interrupted(ctx, err)
 	}
 	defer conn.Close()
+	// A session that is given up does not wait for a server that may not answer.
+	defer context.AfterFunc(ctx, func() { conn.Close() })()
 	c := conn.Command(command(f.command)...)
 	c.Env = environment(os.Environ(), f)
 	c.Namespace = namespace

@@ -76,6 +76,7 @@ func (c *Config) dial(ctx context.Context, h *Host) (*ssh.Client, error) {
 		conn.Close()
 		return nil, plain(connectCtx, err)
 	}
+	c.log().Info("logged in", "host", h.Name, "address", conn.RemoteAddr().String(), "user", h.User)
 	return client, nil
 }
 
