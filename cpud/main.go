@@ -118,6 +118,9 @@ func run(args []string) error {
 		fmt.Println("cpud", version())
 		return nil
 	}
+	// Whoever reads the log, or standard output with -i, may go: that is an error of a write, and not the end of all sessions. Ignored
+	// altogether it would be ignored in them as well.
+	signal.Notify(make(chan os.Signal, 1), syscall.SIGPIPE)
 	level := new(slog.LevelVar)
 	if f.debug {
 		level.Set(slog.LevelDebug)

@@ -16,6 +16,7 @@ import (
 	"cpu/ctlfs"
 
 	"golang.org/x/crypto/ssh"
+	"golang.org/x/sys/unix"
 )
 
 // findKey finds what lets key in for u, who comes from an address, and gives what it allows.
@@ -60,12 +61,14 @@ func readStrict(file string, owner uint32, home string) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	f, err := os.OpenFile(file, os.O_RDONLY|syscall.O_NONBLOCK|syscall.O_NOFOLLOW, 0)
+	// The name is the user's to choose and cpud may be root, so it is not opened before it is known to be a file: to open a device
+	// can do something by itself.
+	p, err := os.OpenFile(file, unix.O_PATH|unix.O_NOFOLLOW, 0)
 	if err != nil {
 		return nil, err
 	}
-	defer f.Close()
-	info, err := f.Stat()
+	defer p.Close()
+	info, err := p.Stat()
 	if err != nil {
 		return nil, err
 	}
@@ -80,6 +83,11 @@ func readStrict(file string, owner uint32, home string) ([]byte, error) {
 			return nil, err
 		}
 	}
+	f, err := os.Open(fmt.Sprintf("/proc/self/fd/%d", p.Fd()))
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", file, err)
+	}
+	defer f.Close()
 	text, err := io.ReadAll(io.LimitReader(f, maxKeys+1))
 	if err == nil && len(text) > maxKeys {
 		err = fmt.Errorf("%s: more than %d bytes", file, maxKeys)

@@ -11,6 +11,7 @@ import (
 	"net"
 	"os"
 	"sync"
+	"syscall"
 	"time"
 
 	"cpu/cpud/session"
@@ -83,7 +84,8 @@ var (
 		"sk-ecdsa-sha2-nistp256@openssh.com", "rsa-sha2-256", "rsa-sha2-512"}
 )
 
-// Serve accepts connections from l until ctx is done, then ends all of them, waits for that, and returns nil. It closes l. An error is l's.
+// Serve accepts connections from l until ctx is done, then ends all of them, waits for that, and returns nil. It closes l. An error is l's;
+// where descriptors or memory are short it tries again.
 func (s *Server) Serve(ctx context.Context, l net.Listener) error {
 	stop := context.AfterFunc(ctx, func() { l.Close() })
 	defer stop()
@@ -97,11 +99,27 @@ func (s *Server) Serve(ctx context.Context, l net.Listener) error {
 			if ctx.Err() != nil {
 				return nil
 			}
+			if scarce(err) {
+				s.Log.Warn("accept", "on", l.Addr().String(), "err", err)
+				select {
+				case <-ctx.Done():
+				case <-time.After(acceptPause):
+				}
+				continue
+			}
 			l.Close()
 			return fmt.Errorf("%s: %w", l.Addr(), err)
 		}
 		served.Go(func() { s.ServeConn(connCtx, c) })
 	}
+}
+
+// acceptPause is how long Serve leaves the queue of connections alone when the machine has no room for one more.
+const acceptPause = time.Second
+
+// scarce says whether err is a want of descriptors or memory, which passes: whoever opens connections enough must not end those there are.
+func scarce(err error) bool {
+	return errors.Is(err, syscall.EMFILE) || errors.Is(err, syscall.ENFILE) || errors.Is(err, syscall.ENOBUFS) || errors.Is(err, syscall.ENOMEM)
 }
 
 // ServeConn serves one connection, which it owns, until it ends or ctx is done, and waits for all that it started. What went wrong is in
