@@ -65,7 +65,7 @@ func (s *signals) take(sig os.Signal) {
 	}
 }
 
-// deliver sends what comes from now on to c, until ctx is done.
+// deliver sends what comes from now on to c, until stop; each note for as long as ctx lasts.
 func (s *signals) deliver(ctx context.Context, c *client.Cmd) {
 	s.mu.Lock()
 	defer s.mu.Unlock()

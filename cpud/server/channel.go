@@ -90,9 +90,19 @@ func (c *channel) subsystem(payload []byte) (run func(), ok bool) {
 	return run, true
 }
 
+// How many variables a client may set on a channel, and how many bytes they may have.
+const maxEnv, maxEnvSize = 128, 64 << 10
+
 func (c *channel) setEnv(payload []byte) (func(), bool) {
 	var m struct{ Name, Value string }
 	if ssh.Unmarshal(payload, &m) != nil || c.busy || !acceptEnv(m.Name) || strings.ContainsRune(m.Value, 0) {
+		return nil, false
+	}
+	size := len(m.Name) + len(m.Value)
+	for _, e := range c.env {
+		size += len(e)
+	}
+	if len(c.env) == maxEnv || size > maxEnvSize {
 		return nil, false
 	}
 	c.env = append(c.env, m.Name+"="+m.Value)

@@ -31,7 +31,12 @@ func (h limitedHost) New(u ctlfs.User) (ctlfs.Session, error) {
 	if err != nil {
 		return nil, err
 	}
-	return limitedSession{s, h.rights}, s.SetEnv(h.rights.env)
+	if err := s.SetEnv(h.rights.env); err != nil {
+		s.Hold()
+		s.Release() // nobody else will ever let it go
+		return nil, err
+	}
+	return limitedSession{s, h.rights}, nil
 }
 
 func (h limitedHost) Session(u ctlfs.User, n int) (ctlfs.Session, error) {

@@ -20,6 +20,7 @@ import (
 const (
 	maxNamespace = 1 << 20
 	maxVariables = 1 << 20
+	maxWords     = 4 << 20 // arguments, and the environment; more than Linux takes
 )
 
 // Session is one session, a ctlfs.Session. Its methods may be called at any time. It goes away when its command has ended, or never began,
@@ -182,9 +183,21 @@ func (s *Session) SetArgs(args []string) error {
 		if slices.ContainsFunc(args, hasNUL) {
 			return invalid("an argument has a NUL in it")
 		}
+		if sizeOf(args) > maxWords {
+			return words(linux.E2BIG, "arguments of more than %d bytes", maxWords)
+		}
 		s.args = slices.Clone(args)
 		return nil
 	})
+}
+
+// sizeOf is what words take, each with its end.
+func sizeOf(words []string) int {
+	n := 0
+	for _, w := range words {
+		n += len(w) + 1
+	}
+	return n
 }
 
 func hasNUL(s string) bool { return strings.Contains(s, "\x00") }
@@ -203,6 +216,9 @@ func (s *Session) SetEnv(env []string) error {
 			if i := strings.IndexByte(e, '='); i < 1 || hasNUL(e) {
 				return invalid("%q: not NAME=value", e)
 			}
+		}
+		if sizeOf(env) > maxWords {
+			return words(linux.E2BIG, "an environment of more than %d bytes", maxWords)
 		}
 		s.env = slices.Clone(env)
 		return nil
