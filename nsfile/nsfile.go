@@ -144,3 +144,8 @@ func (e *Error) Error() string {
 
 // Unwrap returns the reason.
 func (e *Error) Unwrap() error { return e.Err }
+
+// ImportService is the name in /srv under which a terminal posts the files of host for import lines.
+func ImportService(host string) string {
+	return "import." + strings.NewReplacer("%", "%25", "/", "%2F").Replace(host)
+}

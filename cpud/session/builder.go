@@ -9,6 +9,7 @@ import (
 	"io"
 	"os"
 	"path"
+	"slices"
 	"strings"
 
 	"cpu/lib/mnt"
@@ -30,8 +31,15 @@ type builder struct {
 	dir     string      // the current directory, absolute and clean
 	cd      bool        // a cd line set it
 	devices string      // letters of the devices that may be named
-	done    []nsfile.Op // what was carried out
+	done    []*line     // what was carried out
 	changed bool        // something was bound or mounted
+}
+
+// line is an operation that was carried out, with what it mounted, if it did.
+type line struct {
+	nsfile.Op
+	what, at string
+	union    *joined // that the mount is a member of; nil: it is alone
 }
 
 // devices has the letters of all there are.
@@ -60,17 +68,28 @@ func (b *builder) getenv(name string) (string, bool) {
 
 // String prints what was done as a namespace file that does it again.
 func (b *builder) String() string {
-	cd := nsfile.Op{Verb: nsfile.Cd, Args: []nsfile.Word{nsfile.Text(b.dir)}}
-	return nsfile.Format(append(b.done[:len(b.done):len(b.done)], cd))
+	var ops []nsfile.Op
+	for _, l := range b.done {
+		ops = append(ops, l.Op)
+	}
+	return nsfile.Format(append(ops, nsfile.Op{Verb: nsfile.Cd, Args: []nsfile.Word{nsfile.Text(b.dir)}}))
 }
 
 // record remembers an operation that was carried out.
-func (b *builder) record(v nsfile.Verb, f nsfile.Flags, args ...string) {
-	op := nsfile.Op{Verb: v, Flags: f &^ nsfile.Quiet}
+func (b *builder) record(v nsfile.Verb, f nsfile.Flags, args ...string) *line {
+	l := &line{Op: nsfile.Op{Verb: v, Flags: f &^ nsfile.Quiet}}
 	for _, a := range args {
-		op.Args = append(op.Args, nsfile.Text(a))
+		l.Args = append(l.Args, nsfile.Text(a))
 	}
-	b.done = append(b.done, op)
+	b.done = append(b.done, l)
+	return l
+}
+
+// put remembers an operation that mounted what at old.
+func (b *builder) put(u *joined, what, old string, v nsfile.Verb, f nsfile.Flags, args ...string) {
+	l := b.record(v, f, args...)
+	l.what, l.at, l.union = what, old, u
+	b.changed = true
 }
 
 func (b *builder) abs(p string) string {
@@ -80,31 +99,50 @@ func (b *builder) abs(p string) string {
 	return path.Join(b.dir, p)
 }
 
+// unite is the flags that make a union.
+const unite = nsfile.After | nsfile.Before
+
 // Mount mounts a service's tree, or that of a Unix socket.
 func (b *builder) Mount(ctx context.Context, serv, old, spec string, f nsfile.Flags) error {
-	if f&(nsfile.After|nsfile.Before) != 0 {
-		return errUnion
-	}
 	serv, old = b.abs(serv), b.abs(old)
 	m, err := b.attachTo(ctx, serv, spec)
 	if err != nil {
 		return err
 	}
-	if err := b.mountTree(m.Tree, path.Base(serv), spec, old); err != nil {
-		b.ask(&message{Kind: kindDrop, Tree: m.Tree})
-		return reason(err)
+	u, err := b.mountTree(m.Tree, path.Base(serv), spec, serv, old, f)
+	if err != nil {
+		return err
 	}
-	b.changed = true
 	args := []string{serv, old}
 	if spec != "" {
 		args = append(args, spec)
 	}
-	b.record(nsfile.Mount, f, args...)
+	b.put(u, serv, old, nsfile.Mount, f, args...)
 	return nil
 }
 
-// errUnion is for a second directory at a place that has one.
-var errUnion = errors.New("unions are not supported here")
+// Import mounts the files of a third machine, which the terminal has posted.
+func (b *builder) Import(ctx context.Context, host, tree, old string, f nsfile.Flags) error {
+	old = b.abs(old)
+	name := nsfile.ImportService(host)
+	if !slices.Contains(b.setup.Services, name) {
+		return errors.New("the terminal offers no way there")
+	}
+	m, err := b.ask(&message{Kind: kindAttach, Name: name, Spec: tree})
+	if err != nil {
+		return err
+	}
+	u, err := b.mountTree(m.Tree, name, tree, host, old, f)
+	if err != nil {
+		return err
+	}
+	args := []string{host, old}
+	if tree != "/" {
+		args = []string{host, tree, old}
+	}
+	b.put(u, host, old, nsfile.Import, f, args...)
+	return nil
+}
 
 // attachTo has cpud attach to the tree spec of what is posted, or listens, at serv.
 func (b *builder) attachTo(ctx context.Context, serv, spec string) (*message, error) {
@@ -136,47 +174,105 @@ func (b *builder) dial(p string) (*os.File, error) {
 	return os.NewFile(uintptr(fd), p), nil
 }
 
-// mountTree mounts the tree that cpud has under that number.
-func (b *builder) mountTree(tree int, name, spec, old string) error {
-	at, err := b.point(b.user, old, true)
+// mountTree mounts the tree that cpud has under that number at old, or makes it a member, called what, of the union there, which it returns.
+func (b *builder) mountTree(tree int, name, spec, what, old string, f nsfile.Flags) (u *joined, err error) {
+	mount := func(at int, undo func()) error {
+		o := mnt.Options{FSName: name}
+		if b.setup.FUSE {
+			return b.withFUSE(at, o, undo, func(dev *os.File) error {
+				_, err := b.ask(&message{Kind: kindFUSE, Tree: tree, Name: name}, dev)
+				return err
+			})
+		}
+		return b.withV9FS(at, o, spec, func(conn *os.File) error {
+			_, err := b.ask(&message{Kind: kindV9FS, Tree: tree, Name: name, Spec: spec}, conn)
+			return err
+		})
+	}
+	if f&unite == 0 {
+		var at int
+		if at, err = b.point(b.user, old, true); err == nil {
+			err = mount(at, func() { b.unmountAt(old) })
+			unix.Close(at)
+		}
+	} else {
+		var dir int
+		if dir, err = b.stage(mount); err == nil {
+			u, err = b.join(dir, what, old, f)
+		}
+	}
+	if err != nil {
+		b.ask(&message{Kind: kindDrop, Tree: tree})
+		return nil, reason(err)
+	}
+	return u, nil
+}
+
+// withFUSE mounts FUSE on the directory at and has serve see to it that the device is served; where that fails it undoes the mount.
+func (b *builder) withFUSE(at int, o mnt.Options, undo func(), serve func(dev *os.File) error) error {
+	var dev *os.File
+	// The session's /dev may be anything by now.
+	err := b.inServer(at, func() (err error) { dev, err = mnt.OpenFUSE(".", o); return err })
 	if err != nil {
 		return err
 	}
-	defer unix.Close(at)
-	o := mnt.Options{FSName: name}
-	if b.setup.FUSE {
-		var dev *os.File
-		// The session's /dev may be anything by now.
-		err := b.inServer(at, func() (err error) { dev, err = mnt.OpenFUSE(".", o); return err })
-		if err != nil {
-			return err
-		}
-		defer dev.Close()
-		_, err = b.ask(&message{Kind: kindFUSE, Tree: tree, Name: name}, dev)
-		if err != nil {
-			b.unmountAt(old)
-		}
+	defer dev.Close()
+	if err := serve(dev); err != nil {
+		undo()
 		return err
 	}
+	return nil
+}
+
+// withV9FS has serve speak 9P on one end of a socket, and the kernel mount the other on the directory at.
+func (b *builder) withV9FS(at int, o mnt.Options, spec string, serve func(conn *os.File) error) error {
 	pair, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
 	if err != nil {
 		return err
 	}
-	ours, theirs := os.NewFile(uintptr(pair[0]), name), os.NewFile(uintptr(pair[1]), name)
+	ours, theirs := os.NewFile(uintptr(pair[0]), o.FSName), os.NewFile(uintptr(pair[1]), o.FSName)
 	defer ours.Close()
 	defer theirs.Close()
-	if _, err := b.ask(&message{Kind: kindV9FS, Tree: tree, Name: name, Spec: spec}, theirs); err != nil {
+	if err := serve(theirs); err != nil {
 		return err
 	}
 	theirs.Close()
 	return b.inServer(at, func() error { return mnt.MountV9FS(".", ours, o, spec) })
 }
 
+// stage has mount mount something out of sight, on the directory at, and returns a detached copy of that. Mount calls undo if it fails later
+// than that.
+func (b *builder) stage(mount func(at int, undo func()) error) (tree int, err error) {
+	const dir = "stage"
+	if err := unix.Mkdirat(b.cover, dir, 0o755); err != nil && err != unix.EEXIST {
+		return -1, err
+	}
+	open := func() (int, error) {
+		return unix.Openat(b.cover, dir, unix.O_PATH|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
+	}
+	unmount := func() {
+		if root, err := open(); err == nil {
+			if unix.Fchdir(root) == nil {
+				unix.Unmount(".", unix.MNT_DETACH)
+				unix.Chdir("/")
+			}
+			unix.Close(root)
+		}
+	}
+	at, err := open()
+	if err != nil {
+		return -1, err
+	}
+	defer unix.Close(at)
+	if err := mount(at, unmount); err != nil {
+		return -1, err
+	}
+	defer unmount()
+	return cloneTree(b.cover, dir)
+}
+
 // Bind makes what is at new seen at old.
 func (b *builder) Bind(ctx context.Context, new, old string, f nsfile.Flags) error {
-	if f&(nsfile.After|nsfile.Before) != 0 {
-		return errUnion
-	}
 	if !strings.HasPrefix(new, "#") {
 		new = b.abs(new)
 	}
@@ -195,6 +291,14 @@ func (b *builder) Bind(ctx context.Context, new, old string, f nsfile.Flags) err
 	if err != nil {
 		return err
 	}
+	if f&unite != 0 {
+		u, err := b.join(tree, new, old, f) // which keeps it
+		if err != nil {
+			return err
+		}
+		b.put(u, new, old, nsfile.Bind, f, new, old)
+		return nil
+	}
 	defer unix.Close(tree)
 	at, err := b.point(b.user, old, dir)
 	if err != nil {
@@ -204,8 +308,7 @@ func (b *builder) Bind(ctx context.Context, new, old string, f nsfile.Flags) err
 	if err := attach(tree, at, ""); err != nil {
 		return err
 	}
-	b.changed = true
-	b.record(nsfile.Bind, f, new, old)
+	b.put(nil, new, old, nsfile.Bind, f, new, old)
 	return nil
 }
 
@@ -222,49 +325,74 @@ func (b *builder) source(new string) (fd int, err error) {
 	return fd, err
 }
 
-// Import is for files of a third machine.
-func (b *builder) Import(ctx context.Context, host, tree, old string, f nsfile.Flags) error {
-	return fmt.Errorf("%s: this terminal offers no way there", host)
-}
-
 // Unmount takes what was mounted or bound at old away: the last with the name new, or all.
 func (b *builder) Unmount(ctx context.Context, new, old string) error {
 	old = b.abs(old)
 	if new != "" && !strings.HasPrefix(new, "#") {
 		new = b.abs(new)
 	}
-	n := 0
-	for i := len(b.done) - 1; i >= 0; i-- {
-		what, at := b.placed(b.done[i])
-		if at != old {
-			continue
+	l := b.top(old)
+	if l == nil {
+		return errors.New("nothing is mounted there")
+	}
+	if new == "" {
+		for ; l != nil; l = b.top(old) {
+			if err := b.unmountLine(l, old); err != nil {
+				return err
+			}
 		}
-		if new != "" && what != new {
+		return nil
+	}
+	if l.union == nil {
+		if l.what != new {
 			return unix.EINVAL // something else lies on top
 		}
-		if err := b.unmountAt(old); err != nil {
-			return err
-		}
-		b.done = append(b.done[:i], b.done[i+1:]...)
-		n++
-		if new != "" {
+		return b.unmountLine(l, old)
+	}
+	u := l.union
+	if err := b.leave(u, new, old); err != nil {
+		return err
+	}
+	for i := len(b.done) - 1; i >= 0; i-- {
+		if l := b.done[i]; l.at == old && l.union != nil && l.what == new {
+			b.done = slices.Delete(b.done, i, i+1)
 			return nil
 		}
 	}
-	if n == 0 {
-		return errors.New("nothing is mounted there")
+	b.record(nsfile.Unmount, 0, new, old) // what was there before any line
+	return nil
+}
+
+// unmountLine takes away the mount at old that l made, or has a part in, with all lines about it.
+func (b *builder) unmountLine(l *line, old string) error {
+	if err := b.unmountAt(old); err != nil {
+		return err
+	}
+	if l.union != nil {
+		l.union.end()
+	}
+	b.done = slices.DeleteFunc(b.done, func(o *line) bool { return o == l || l.union != nil && o.union == l.union })
+	return nil
+}
+
+// top is the last line that mounted something at old; nil if there is none.
+func (b *builder) top(old string) *line {
+	for _, l := range slices.Backward(b.done) {
+		if l.at == old {
+			return l
+		}
 	}
 	return nil
 }
 
-// placed tells what a mount or bind that was carried out put where.
-func (b *builder) placed(op nsfile.Op) (what, at string) {
-	if op.Verb != nsfile.Mount && op.Verb != nsfile.Bind {
-		return "", ""
+// unions are those that are served.
+func (b *builder) unions() (all []*joined) {
+	for _, l := range b.done {
+		if l.union != nil && l.union.server != nil && !slices.Contains(all, l.union) {
+			all = append(all, l.union)
+		}
 	}
-	what, _ = op.Args[0].Expand(nil)
-	at, _ = op.Args[1].Expand(nil)
-	return what, at
+	return all
 }
 
 func (b *builder) unmountAt(p string) error {
@@ -275,7 +403,7 @@ func (b *builder) unmountAt(p string) error {
 func (b *builder) Cd(ctx context.Context, dir string) error {
 	p := b.abs(dir)
 	err := b.chdir(p)
-	if err == unix.ENOENT && path.IsAbs(dir) && b.chdir(termDir+p) == nil {
+	if (err == unix.ENOENT || err == unix.ENOTDIR) && path.IsAbs(dir) && b.chdir(termDir+p) == nil {
 		p, err = termDir+p, nil
 	}
 	if err != nil {
@@ -300,7 +428,12 @@ func (b *builder) Clear(ctx context.Context) error {
 	if err := b.replace(false); err != nil {
 		return err
 	}
-	b.done, b.dir, b.cd, b.changed = nil, "/", false, true
+	for _, u := range b.unions() {
+		u.end()
+	}
+	// What devices may be named is not undone by it.
+	b.done = slices.DeleteFunc(b.done, func(l *line) bool { return l.Verb != nsfile.Chdev })
+	b.dir, b.cd, b.changed = "/", false, true
 	b.record(nsfile.Clear, 0)
 	return nil
 }

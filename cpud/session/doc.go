@@ -55,5 +55,8 @@
 // initramfs). A symbolic link where a directory is to be mounted is replaced in the same way: on a server where /bin is a link to /usr/bin,
 // the two can still be different in the session.
 //
+// A union (union.go) is a mount that is served by a process of its own, this executable once more as the session's user, from the directories
+// of its members; what the members have below is bound into it, so that only the files of the union itself take the way through that process.
+//
 // It takes Linux 5.6: the mount calls that work on descriptors, and openat2.
 package session

@@ -25,6 +25,13 @@ const (
 // Main makes the process a session's helper, and never returns, if that is what it was started for. Programs that have a [Table] call it
 // first in main, on the main goroutine.
 func Main() {
+	if len(os.Args) > 4 && os.Args[0] == unionName {
+		if err := unionMain(os.Args[1:]); err != nil {
+			fmt.Fprintf(os.Stderr, "%s: %v\n", unionName, err)
+			os.Exit(1)
+		}
+		os.Exit(0)
+	}
 	if len(os.Args) == 0 || os.Args[0] != helperName {
 		return
 	}
@@ -121,18 +128,25 @@ func (h *helper) begin(stdio []*os.File) error {
 		}
 	}
 	b := newBuilder(h.root, h.user, s, h.ask)
-	if err := b.build(context.Background()); err != nil {
-		return err
+	began, pid, pidfd := time.Time{}, 0, -1
+	err = b.build(context.Background())
+	if err == nil {
+		err = b.enterDir()
 	}
-	if err := b.enterDir(); err != nil {
-		return err
+	if err == nil {
+		began = time.Now()
+		pid, pidfd, err = b.start([3]*os.File(stdio))
 	}
-	began := time.Now()
-	pid, pidfd, err := b.start([3]*os.File(stdio))
 	if err != nil {
+		for _, u := range b.unions() {
+			u.end()
+		}
 		return err
 	}
 	h.reaper = newReaper(h.root.proc, pid, pidfd, began)
+	for _, u := range b.unions() {
+		h.reaper.spare(u.server.Pid)
+	}
 	h.tell(&message{Kind: kindStarted, PID: pid, Text: b.String()}, files...)
 	return unix.Chdir("/")
 }

@@ -215,21 +215,26 @@ func copyEntry(to, from int, name string, mode uint32) error {
 const maxEntries = 1 << 17
 
 // list returns the names in the directory dir, opened O_PATH.
-func list(dir int) ([]string, error) {
+func list(dir int) ([]string, error) { return entries(dir, (*os.File).Readdirnames) }
+
+// listTypes returns the entries of the directory dir, opened O_PATH, as far as the directory itself tells.
+func listTypes(dir int) ([]os.DirEntry, error) { return entries(dir, (*os.File).ReadDir) }
+
+func entries[T any](dir int, read func(*os.File, int) ([]T, error)) ([]T, error) {
 	fd, err := unix.Openat(dir, ".", unix.O_RDONLY|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
 	if err != nil {
 		return nil, err
 	}
 	f := os.NewFile(uintptr(fd), ".")
 	defer f.Close()
-	names, err := f.Readdirnames(maxEntries)
-	if err == nil && len(names) == maxEntries {
+	all, err := read(f, maxEntries)
+	if err == nil && len(all) == maxEntries {
 		return nil, fmt.Errorf("more than %d entries", maxEntries-1)
 	}
 	if err == io.EOF {
 		err = nil
 	}
-	return names, reason(err)
+	return all, reason(err)
 }
 
 func touch(dir int, name string) error {

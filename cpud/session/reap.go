@@ -7,6 +7,7 @@ import (
 	"io"
 	"os"
 	"strconv"
+	"sync"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -20,10 +21,28 @@ type reaper struct {
 	began  time.Time
 	reaped chan struct{} // has a token when a process has ended since one was taken
 	none   chan struct{} // closed once there is no process left
+
+	mu     sync.Mutex
+	spared map[int]bool // servers of the session, which are told nothing but its end
 }
 
 func newReaper(proc, pid, pidfd int, began time.Time) *reaper {
-	return &reaper{pid: pid, pidfd: pidfd, proc: proc, began: began, reaped: make(chan struct{}, 1), none: make(chan struct{})}
+	return &reaper{pid: pid, pidfd: pidfd, proc: proc, began: began, reaped: make(chan struct{}, 1), none: make(chan struct{}),
+		spared: map[int]bool{}}
+}
+
+// spare keeps a process that is not the command's from its notes.
+func (r *reaper) spare(pid int) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.spared[pid] = true
+}
+
+// spares says whether a process is to be kept from a signal.
+func (r *reaper) spares(pid int, sig unix.Signal) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.spared[pid] && sig != unix.SIGKILL
 }
 
 // run reaps until no process is left. It tells what becomes of the command.
@@ -35,6 +54,11 @@ func (r *reaper) run(tell func(*message)) {
 		pid, err := unix.Wait4(-1, &ws, unix.WUNTRACED|unix.WCONTINUED, &ru)
 		if err == unix.EINTR {
 			continue
+		}
+		if err == nil && (ws.Exited() || ws.Signaled()) {
+			r.mu.Lock()
+			delete(r.spared, pid)
+			r.mu.Unlock()
 		}
 		if err != nil {
 			return // ECHILD: whoever is born has its parent among those that have ended
@@ -75,6 +99,9 @@ func (r *reaper) signal(sig unix.Signal) { unix.PidfdSendSignal(r.pidfd, sig, ni
 func (r *reaper) signalAll(sig unix.Signal) {
 	self := os.Getpid()
 	for _, p := range descendants(r.proc, self) {
+		if r.spares(p.pid, sig) {
+			continue
+		}
 		// A directory of /proc stands for its process: what is done to one is never done to another that has got its number.
 		fd, err := unix.Openat(r.proc, strconv.Itoa(p.pid), unix.O_RDONLY|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
 		if err != nil {

@@ -17,7 +17,7 @@ import (
 )
 
 // maxServiceName keeps a socket's address short, and a name a name.
-const maxServiceName = 64
+const maxServiceName = 100
 
 // service is a tree under a name in a session's /srv.
 type service struct {

@@ -13,7 +13,7 @@ import (
 const fuseDevice = "/dev/fuse"
 
 // OpenFUSE opens /dev/fuse and mounts it on the directory dir, nosuid and nodev, open to every user of the namespace; no permission is
-// checked here but by the side that has the files. It runs in the mount namespace where the mount is to be, as root or as the root of a
+// checked here but by the side that has the files, unless the options say so. It runs in the mount namespace where the mount is to be, as root or as the root of a
 // user namespace. Until [ServeFUSE] serves the file, whoever touches dir waits; once every copy of the file is closed they get an error,
 // so a process that sends it on must close its own. Unmounting is the caller's.
 func OpenFUSE(dir string, o Options) (*os.File, error) {
@@ -26,6 +26,9 @@ func OpenFUSE(dir string, o Options) (*os.File, error) {
 		return nil, &os.PathError{Op: "open", Path: fuseDevice, Err: err}
 	}
 	data := fmt.Sprintf("fd=%d,rootmode=40000,user_id=%d,group_id=%d,allow_other", fd, unix.Geteuid(), unix.Getegid())
+	if o.CheckModes {
+		data += ",default_permissions"
+	}
 	if err := unix.Mount(o.source(), dir, "fuse.9p", o.flags(), data); err != nil {
 		unix.Close(fd)
 		return nil, &os.PathError{Op: "mount", Path: dir, Err: err}

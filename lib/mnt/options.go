@@ -10,6 +10,10 @@ type Options struct {
 	// ReadOnly mounts with MS_RDONLY.
 	ReadOnly bool
 
+	// CheckModes has the kernel check every access by the modes and owners of files, besides what the far side checks: for a tree that is
+	// served with one user's rights to several.
+	CheckModes bool
+
 	// IDs are user and group ids as the far side has them and as this mount shows them, in both directions. Other ids pass as they are.
 	// v9fs cannot map ids and ignores them.
 	IDs []IDMap
