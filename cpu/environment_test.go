@@ -6,6 +6,8 @@ import (
 	"reflect"
 	"strings"
 	"testing"
+
+	"cpu/nsfile"
 )
 
 func TestEnvironmentOf(t *testing.T) {
@@ -75,7 +77,8 @@ func TestReadNamespace(t *testing.T) {
 		{"../mine", "", "../mine: no such namespace file"},
 		{"mine2", "", "mine2:2: "},
 	} {
-		got, err := readNamespace(strings.Fields(c.names), home, strings.NewReader("cd /stdin\n"))
+		ops, err := readNamespace(strings.Fields(c.names), home, strings.NewReader("cd /stdin\n"))
+		got := nsfile.Format(ops)
 		if c.err != "" {
 			if err == nil || !strings.HasPrefix(err.Error(), c.err) {
 				t.Errorf("%q: %v, want %s", c.names, err, c.err)

@@ -13,9 +13,9 @@ import (
 	"cpu/nsfile"
 )
 
-// readNamespace reads the namespace files of -n, or `default` where there are none, and joins them to one text that still knows
-// which line came from where. They are parsed here, so that a mistake shows before a connection is made.
-func readNamespace(names []string, home string, stdin io.Reader) (string, error) {
+// readNamespace reads the namespace files of -n, or `default` where there are none, and joins their lines, which still know
+// where they came from. They are parsed here, so that a mistake shows before a connection is made.
+func readNamespace(names []string, home string, stdin io.Reader) ([]nsfile.Op, error) {
 	if len(names) == 0 {
 		names = []string{"default"}
 	}
@@ -23,11 +23,11 @@ func readNamespace(names []string, home string, stdin io.Reader) (string, error)
 	for _, name := range names {
 		ops, err := readNamespaceFile(name, home, stdin)
 		if err != nil {
-			return "", err
+			return nil, err
 		}
 		all = append(all, ops...)
 	}
-	return nsfile.Format(all), nil
+	return all, nil
 }
 
 func readNamespaceFile(name, home string, stdin io.Reader) ([]nsfile.Op, error) {

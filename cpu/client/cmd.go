@@ -7,6 +7,7 @@ import (
 	"maps"
 	"slices"
 	"strconv"
+	"strings"
 	"sync"
 
 	"cpu/ctlfs"
@@ -25,6 +26,8 @@ type Cmd struct {
 
 	// Services are posted in the session as /srv/NAME; `term` is by custom the terminal's files.
 	Services map[string]p9.Attacher
+	// Streams are posted in the same way, each with a 9P server at its other end. Start owns them, also if it fails.
+	Streams map[string]io.ReadWriteCloser
 
 	// Stdin is read until its end, or until the command has ended; nil is an empty input. A Read of it that blocks is not waited
 	// for by Wait: what it brings when it returns is lost.
@@ -77,6 +80,19 @@ func (e *StartError) Unwrap() error { return e.Err }
 // Command makes a Cmd.
 func (c *Conn) Command(args ...string) *Cmd { return &Cmd{Args: args, conn: c} }
 
+// Getenv is a variable of the namespace file, as far as the terminal knows it: one of Vars, or of Env.
+func (c *Cmd) Getenv(name string) (string, bool) {
+	if v, ok := c.Vars[name]; ok {
+		return v, true
+	}
+	for _, e := range slices.Backward(c.Env) {
+		if n, v, ok := strings.Cut(e, "="); ok && n == name {
+			return v, true
+		}
+	}
+	return "", false
+}
+
 // Run is Start and Wait.
 func (c *Cmd) Run(ctx context.Context) error {
 	if err := c.Start(ctx); err != nil {
@@ -89,10 +105,12 @@ func (c *Cmd) Run(ctx context.Context) error {
 func (c *Cmd) Start(ctx context.Context) error {
 	control, err := c.conn.Control(ctx)
 	if err != nil {
+		c.closeStreams()
 		return err
 	}
 	s, err := control.New(ctx)
 	if err != nil {
+		c.closeStreams()
 		return c.explain(err)
 	}
 	c.session = s
@@ -106,11 +124,21 @@ func (c *Cmd) Start(ctx context.Context) error {
 	return nil
 }
 
+// closeStreams gives up what was to be posted.
+func (c *Cmd) closeStreams() {
+	for _, s := range c.Streams {
+		s.Close()
+	}
+}
+
 // start sets the session up, all at once where one thing does not depend on another, and starts it.
 func (c *Cmd) start() error {
 	var steps parallel
 	for name, tree := range c.Services {
 		steps.do(func() error { return c.conn.post(c.ctx, c.session.Number(), name, tree) })
+	}
+	for name, stream := range c.Streams {
+		steps.do(func() error { return c.conn.splice(c.ctx, c.session.Number(), name, stream) })
 	}
 	steps.do(func() error { return c.session.SetArgs(c.ctx, c.Args) })
 	steps.do(func() error { return c.session.SetEnv(c.ctx, c.Env) })

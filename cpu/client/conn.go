@@ -144,6 +144,15 @@ func (c *Conn) errorf(format string, args ...any) error {
 	return fmt.Errorf(c.host+": "+format, args...)
 }
 
+// Open opens a stream to one of the server's subsystems; `exportfs` is 9P on the server's own files. The caller closes it.
+func (c *Conn) Open(ctx context.Context, subsystem string) (io.ReadWriteCloser, error) {
+	s, err := c.opener.Open(ctx, subsystem)
+	if err != nil {
+		return nil, c.errorf("%w", err)
+	}
+	return s, nil
+}
+
 // post serves a tree to session n as /srv/NAME. It returns once the server has taken it, and serves until ctx is done or the
 // stream ends.
 func (c *Conn) post(ctx context.Context, n int, name string, tree p9.Attacher) error {
@@ -153,6 +162,31 @@ func (c *Conn) post(ctx context.Context, n int, name string, tree p9.Attacher) e
 	}
 	c.served.Go(func() {
 		(&ninep.Server{Attacher: tree, Trace: c.trace}).Serve(ctx, stream)
+	})
+	return nil
+}
+
+// splice is post for what a server speaks 9P on already. It owns that.
+func (c *Conn) splice(ctx context.Context, n int, name string, server io.ReadWriteCloser) error {
+	stream, err := c.opener.Open(ctx, fmt.Sprintf("srv %d %s", n, name))
+	if err != nil {
+		server.Close()
+		return fmt.Errorf("/srv/%s: %w", name, err)
+	}
+	// The end of either is the end of both.
+	end := sync.OnceFunc(func() {
+		server.Close()
+		stream.Close()
+	})
+	stop := context.AfterFunc(ctx, end)
+	c.served.Go(func() {
+		io.Copy(stream, server)
+		end()
+	})
+	c.served.Go(func() {
+		io.Copy(server, stream)
+		end()
+		stop()
 	})
 	return nil
 }

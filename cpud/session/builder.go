@@ -28,11 +28,11 @@ type builder struct {
 	setup *setup
 	ask   func(m *message, files ...*os.File) (*message, error) // asks cpud
 
-	dir     string      // the current directory, absolute and clean
-	cd      bool        // a cd line set it
-	devices string      // letters of the devices that may be named
-	done    []*line     // what was carried out
-	changed bool        // something was bound or mounted
+	dir     string  // the current directory, absolute and clean
+	cd      bool    // a cd line set it
+	devices string  // letters of the devices that may be named
+	done    []*line // what was carried out
+	changed bool    // something was bound or mounted
 }
 
 // line is an operation that was carried out, with what it mounted, if it did.

@@ -438,4 +438,3 @@ func (r *root) Readlink() (string, error) { return "", linux.EINVAL }
 func (r *root) Lock(int, p9.LockType, p9.LockFlags, uint64, uint64, string) (p9.LockStatus, error) {
 	return p9.LockStatusError, linux.EBADF
 }
-

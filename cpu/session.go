@@ -1,0 +1,123 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"strings"
+	"sync"
+
+	"cpu/cpu/client"
+	"cpu/ctlfs"
+	"cpu/nsfile"
+
+	"github.com/hugelgupf/p9/p9"
+)
+
+// runSession runs the one session that the flags ask for.
+func runSession(f *flags) error {
+	term := localTerminal()
+	ops, err := readNamespace(f.namespaces, term.home, os.Stdin)
+	if err != nil {
+		return err
+	}
+	ctx, cancel := context.WithCancelCause(context.Background())
+	defer cancel(nil)
+	signals := catchSignals(cancel)
+	defer signals.stop()
+
+	trace, err := openTrace(f.trace)
+	if err != nil {
+		return err
+	}
+	defer trace.Close()
+	var services map[string]p9.Attacher
+	if !f.noFiles() {
+		files, err := exportTree(f)
+		if err != nil {
+			return err
+		}
+		defer files.Close()
+		services = map[string]p9.Attacher{"term": files}
+	}
+
+	n := newNetwork(f, term, trace.writer())
+	conn, err := n.connect(ctx, f)
+	if err != nil {
+		return interrupted(ctx, err)
+	}
+	defer conn.Close()
+	// A session that is given up does not wait for a server that may not answer.
+	defer context.AfterFunc(ctx, func() { conn.Close() })()
+	c := conn.Command(command(f.command)...)
+	c.Env = environment(os.Environ(), f)
+	c.Namespace = nsfile.Format(ops)
+	c.Vars = term.vars(f.root)
+	c.Services = services
+	imported, err := importAll(ctx, ops, c.Getenv, n.other)
+	if err != nil {
+		return interrupted(ctx, notStarted(err))
+	}
+	defer imported.close()
+	c.Streams = imported.streams
+	c.Stdin, c.Stdout, c.Stderr = os.Stdin, os.Stdout, os.Stderr
+
+	tty := newTTY(f, os.Stdin, os.Getenv("TERM"))
+	ready := make(chan struct{})
+	release := sync.OnceFunc(func() { close(ready) })
+	defer release()
+	if tty != nil {
+		c.TTY = tty.size()
+		if tty.real {
+			c.Stdin = newEscapes(heldReader{os.Stdin, ready}, os.Stderr, func() { cancel(errDisconnected) })
+			c.Stdout = heldWriter{os.Stdout, ready}
+		}
+	}
+	if err := c.Start(ctx); err != nil {
+		return interrupted(ctx, err)
+	}
+	if f.debug {
+		describe(ctx, c, os.Stderr)
+	}
+	signals.deliver(ctx, c)
+	if tty != nil {
+		if err := tty.raw(); err != nil {
+			return err
+		}
+		defer tty.restore()
+		defer tty.follow(ctx, c)()
+	}
+	release()
+	return interrupted(ctx, c.Wait())
+}
+
+// errDisconnected is the end of a session by the escape ~.
+var errDisconnected = errors.New("disconnected")
+
+// interrupted is the reason why the session was given up, where it was, and err otherwise.
+func interrupted(ctx context.Context, err error) error {
+	if cause := context.Cause(ctx); err != nil && cause != nil {
+		return cause
+	}
+	return err
+}
+
+// notStarted is the end of a session by a mistake in its namespace, which is found at the terminal as it might be on the server.
+func notStarted(err error) error {
+	return &client.StartError{Err: err, Status: ctlfs.Status{State: ctlfs.Ended, Exit: "exit 1", Code: 1}}
+}
+
+// describe shows with -d what the session has been given.
+func describe(ctx context.Context, c *client.Cmd, to io.Writer) {
+	text, err := c.Built(ctx)
+	if err != nil {
+		text = err.Error() + "\n"
+	}
+	fmt.Fprintf(to, "cpu: session %d\n%s", c.Session(), text)
+	ops, _ := nsfile.Parse("ns", strings.NewReader(text))
+	if dir := c.Vars["dir"]; len(ops) > 0 && ops[len(ops)-1].String() == "cd "+nsfile.Text("/mnt/term"+dir).String() {
+		fmt.Fprintf(to, "cpu: %s is not in the name space; the session starts in /mnt/term%[1]s\n", dir)
+	}
+}
