@@ -285,3 +285,24 @@ func TestSelf(t *testing.T) {
 		t.Errorf("nobody's file belongs to %d", uid)
 	}
 }
+
+// TestSaysWhere: with -d cpu says once that the working directory is one that the name space does not show.
+func TestSaysWhere(t *testing.T) {
+	r := newRig(t)
+	write(t, r.keys+"/bare", []byte("clear\nbind #s /srv\nmount /srv/term /mnt/term\nbind -q /mnt/term/bin /bin\nbind -q /mnt/term/usr /usr\n"+
+		"bind -q /mnt/term/lib /lib\nbind -q /mnt/term/lib64 /lib64\ncd $dir\n"), 0o644)
+	for _, debug := range []bool{true, false} {
+		flags := []string{"-n", r.keys + "/bare"}
+		if debug {
+			flags = append(flags, "-d")
+		}
+		out, errs, status := run(t, r.terminal(flags, "pwd"))
+		if out != "/mnt/term"+r.dir+"\n" || status != 0 {
+			t.Errorf("pwd: %q, exit status %d\n%s", out, status, errs)
+		}
+		said := strings.Count(errs, "cpu: "+r.dir+" is not in the name space; the session starts in /mnt/term"+r.dir+"\n")
+		if debug && said != 1 || !debug && errs != "" {
+			t.Errorf("with -d %v: said\n%s", debug, errs)
+		}
+	}
+}

@@ -6,6 +6,7 @@ import (
 	"context"
 	"net"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"runtime"
 	"strings"
@@ -370,5 +371,54 @@ func TestControlTree(t *testing.T) {
 	s.mustStart(t)
 	if out, errs, st := s.output(t); out != "/tmp\ncd /tmp\ngot\n" || errs != "" || st.Code != 9 {
 		t.Errorf("said %q and %q, %+v", out, errs, st)
+	}
+}
+
+// TestMountDiod mounts what a server that is not ours serves on a Unix socket of this machine.
+func TestMountDiod(t *testing.T) {
+	needsFUSE(t)
+	diod, err := exec.LookPath("diod")
+	if err != nil {
+		if diod, err = exec.LookPath("/usr/sbin/diod"); err != nil { // not in every user's PATH
+			t.Skip("diod is not installed: apt install diod")
+		}
+	}
+	dir := tempDir(t)
+	write(t, dir+"/tree/d/file", "text\n")
+	c := exec.Command(diod, "-f", "-n", "-N", "-l", dir+"/socket", "-L", "stderr", "-c", os.DevNull, "-e", dir+"/tree")
+	c.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
+	if err := c.Start(); err != nil {
+		t.Fatal(err)
+	}
+	exited := make(chan struct{})
+	go func() { c.Wait(); close(exited) }()
+	defer func() { c.Process.Kill(); <-exited }()
+	for { // until it listens
+		conn, err := net.Dial("unix", dir+"/socket")
+		if err == nil {
+			conn.Close()
+			break
+		}
+		select {
+		case <-exited:
+			t.Fatal("diod has ended")
+		default:
+			runtime.Gosched()
+		}
+	}
+	table := newTable(t, Config{})
+	s := newSessionOf(t, table, self(), "mount $dir/socket $dir/m $dir/tree\nmount -bc $dir/socket $dir/u $dir/tree/d\n",
+		"sh", "-c", "cat m/d/file u/file; echo new >m/new; echo joined >u/joined; mv m/new m/newer; ls m u")
+	s.SetDir(dir)
+	s.mustStart(t)
+	s.CloseStdin()
+	if out, errs, _ := s.output(t); out != "text\ntext\nm:\nd\nnewer\n\nu:\nfile\njoined\n" || errs != "" {
+		t.Errorf("said %q and %q", out, errs)
+	}
+	if b, err := os.ReadFile(dir + "/tree/newer"); string(b) != "new\n" {
+		t.Errorf("diod's tree has %q, %v", b, err)
+	}
+	if b, err := os.ReadFile(dir + "/tree/d/joined"); string(b) != "joined\n" {
+		t.Errorf("diod's tree has %q, %v", b, err)
 	}
 }
