@@ -11,6 +11,7 @@ import (
 
 const usage = `usage: cpu [flags] host [cmd [arg ...]]
        cpu -self [flags] [cmd [arg ...]]
+       cpu -ctl [flags] host ls|read|write|stat|rm path
 
 host is a name, user@name or an alias of ssh_config; the default is $cpu.
 
@@ -21,6 +22,9 @@ host is a name, user@name or an alias of ssh_config; the default is $cpu.
   -p port -l user -i keyfile -F config -o option=value -J jump    as ssh
   -t -T        a terminal always, never
   -e name[=value] -E    environment: add, none
+  -m dir       mount the server's control tree; without cmd, that only
+  -ctl         work on the control tree
+  -mount how   auto, fuse or v9fs
   -self        a cpu server in this process; no host
   -9 file      trace 9P; - for standard error
   -d -v -V     debug, progress, version
@@ -41,6 +45,9 @@ type flags struct {
 	tty, noTTY bool
 	env        []string
 	noEnv      bool
+
+	controlDir, mount string
+	control           bool
 
 	self                    bool
 	trace                   string
@@ -79,6 +86,9 @@ func parseFlags(args []string, getenv func(string) string) (*flags, error) {
 	set.BoolVar(&f.noTTY, "T", false, "")
 	set.Var(list{&f.env}, "e", "")
 	set.BoolVar(&f.noEnv, "E", false, "")
+	set.StringVar(&f.controlDir, "m", "", "")
+	set.StringVar(&f.mount, "mount", "auto", "")
+	set.BoolVar(&f.control, "ctl", false, "")
 	set.BoolVar(&f.self, "self", false, "")
 	set.StringVar(&f.trace, "9", "", "")
 	set.BoolVar(&f.debug, "d", false, "")
@@ -104,6 +114,12 @@ func parseFlags(args []string, getenv func(string) string) (*flags, error) {
 		f.host = getenv("cpu")
 	default:
 		return nil, fmt.Errorf("no host\n%s", strings.TrimSuffix(usage, "\n"))
+	}
+	switch {
+	case f.mount != "auto" && f.mount != "fuse" && f.mount != "v9fs":
+		return nil, fmt.Errorf("-mount %s: want auto, fuse or v9fs", f.mount)
+	case f.control && f.controlDir != "":
+		return nil, errors.New("-ctl and -m do not go together")
 	}
 	if f.tty && f.noTTY {
 		return nil, errors.New("-t and -T do not go together")

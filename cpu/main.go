@@ -5,6 +5,7 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -37,7 +38,18 @@ func run(args []string) int {
 		fmt.Println("cpu", version())
 		return 0
 	}
-	err = runSession(f)
+	switch {
+	case f.control:
+		err = connected(f, func(ctx context.Context, conn *client.Conn) error {
+			return interrupted(ctx, runControl(ctx, conn, f.command))
+		})
+	case f.controlDir != "" && len(f.command) == 0:
+		err = connected(f, func(ctx context.Context, conn *client.Conn) error {
+			return serveControl(ctx, conn, f.controlDir, f.mount)
+		})
+	default:
+		err = runSession(f)
+	}
 	var exit *client.ExitError
 	var start *client.StartError
 	switch {

@@ -7,6 +7,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 )
 
@@ -39,18 +40,47 @@ func examples(t *testing.T, page string) (script, output string) {
 	return script, output
 }
 
-// TestManual runs the shell session of ctlfs(4) inside a session.
+// TestManual runs the shell session of ctlfs(4) in the three places where the tree is seen: in a session, on the server, at the terminal.
 func TestManual(t *testing.T) {
-	page, flags := manual, []string(nil)
+	page, flags := manual, []string{"-mount", "auto"}
 	if programs := os.Getenv(guestPrograms); programs != "" {
 		page, flags = filepath.Join(programs, guestManual), []string{"-mount", os.Getenv(guestMount)}
 	}
 	script, want := examples(t, page)
-	r := newRig(t, flags...)
-	stdout, stderr, status := run(t, r.terminal(nil, "sh", "-c", script))
-	if stdout != want || status != 0 {
-		t.Errorf("the examples print %q, want %q; exit status %d\n%s", stdout, want, status, stderr)
+	there := t.TempDir()
+	r := newRig(t, append([]string{"-m", there}, flags...)...)
+	check := func(t *testing.T, c *exec.Cmd) {
+		stdout, stderr, status := run(t, c)
+		if stdout != want || status != 0 {
+			t.Errorf("the examples print %q, want %q; exit status %d\n%s", stdout, want, status, stderr)
+		}
 	}
+	at := func(dir string) *exec.Cmd { return exec.Command("sh", "-c", strings.ReplaceAll(script, "/mnt/cpu", dir)) }
+	t.Run("session", func(t *testing.T) { check(t, r.terminal(nil, "sh", "-c", script)) })
+	t.Run("server", func(t *testing.T) { check(t, at(there)) })
+	t.Run("terminal", func(t *testing.T) {
+		here := t.TempDir()
+		c := r.terminal(append([]string{"-m", here}, flags...))
+		said := newLineLog()
+		c.Stderr = said
+		c.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
+		if err := c.Start(); err != nil {
+			t.Fatal(err)
+		}
+		for exec.Command("test", "-e", here+"/clone").Run() != nil {
+			if c.Process.Signal(syscall.Signal(0)) != nil {
+				t.Fatalf("cpu -m has ended: %s", said.text())
+			}
+		}
+		check(t, at(here))
+		c.Process.Signal(syscall.SIGTERM)
+		if err := c.Wait(); err != nil || said.text() != "" {
+			t.Errorf("cpu -m: %v: %s", err, said.text())
+		}
+		if exec.Command("test", "-e", here+"/clone").Run() == nil {
+			t.Error("the tree is mounted still")
+		}
+	})
 }
 
 // TestManualGuest is the same in a guest, where the tree is mounted by either way.

@@ -61,3 +61,21 @@ func (n *network) dial(ctx context.Context, d *dial.Config, host string) (*clien
 	}
 	return client.New(host, client.SSH(s), n.trace), nil
 }
+
+// connected does something with a connection to the host of the command line, until it is done or a signal ends it.
+func connected(f *flags, do func(ctx context.Context, conn *client.Conn) error) error {
+	ctx, cancel := context.WithCancelCause(context.Background())
+	defer cancel(nil)
+	defer catchSignals(cancel).stop()
+	trace, err := openTrace(f.trace)
+	if err != nil {
+		return err
+	}
+	defer trace.Close()
+	conn, err := newNetwork(f, localTerminal(), trace.writer()).connect(ctx, f)
+	if err != nil {
+		return interrupted(ctx, err)
+	}
+	defer conn.Close()
+	return do(ctx, conn)
+}

@@ -51,6 +51,13 @@ func runSession(f *flags) error {
 	defer conn.Close()
 	// A session that is given up does not wait for a server that may not answer.
 	defer context.AfterFunc(ctx, func() { conn.Close() })()
+	if f.controlDir != "" {
+		_, unmount, err := mountControl(ctx, conn, f.controlDir, f.mount)
+		if err != nil {
+			return interrupted(ctx, err)
+		}
+		defer unmount()
+	}
 	c := conn.Command(command(f.command)...)
 	c.Env = environment(os.Environ(), f)
 	c.Namespace = nsfile.Format(ops)

@@ -15,13 +15,17 @@ import (
 	"net"
 	"os"
 	"os/signal"
+	"os/user"
 	"path/filepath"
 	"runtime/debug"
+	"strconv"
 	"sync"
 	"syscall"
 
 	"cpu/cpud/server"
 	"cpu/cpud/session"
+	"cpu/ctlfs"
+	"cpu/lib/mnt"
 
 	"golang.org/x/crypto/ssh"
 )
@@ -33,6 +37,7 @@ const usage = `usage: cpud [flags]
   -hk file      host key, made where there is none (default /etc/cpud/hostkey, for users ~/.cpud/hostkey)
   -ak file      the keys that may come in (default ~user/.ssh/authorized_keys)
   -mount how    auto, fuse or v9fs
+  -m dir        mount the control tree there
   -max n        sessions at once (default any number)
   -d -V         debug, version
 `
@@ -65,6 +70,7 @@ type flags struct {
 	stdio       bool
 	hostKey     string
 	keys, mount string
+	controlDir  string
 	max         int
 	debug       bool
 	version     bool
@@ -79,6 +85,7 @@ func parseFlags(args []string) (*flags, error) {
 	set.StringVar(&f.hostKey, "hk", defaultHostKey(), "")
 	set.StringVar(&f.keys, "ak", "", "")
 	set.StringVar(&f.mount, "mount", "auto", "")
+	set.StringVar(&f.controlDir, "m", "", "")
 	set.IntVar(&f.max, "max", 0, "")
 	set.BoolVar(&f.debug, "d", false, "")
 	set.BoolVar(&f.version, "V", false, "")
@@ -140,6 +147,13 @@ func run(args []string) error {
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM, syscall.SIGINT)
 	defer stop()
 	table := session.NewTable(session.Config{Mount: f.mount, Max: f.max, Log: log, Level: level, Version: version()})
+	if f.controlDir != "" {
+		m, err := mnt.MountTree(ctx, f.controlDir, f.mount, ctlfs.New(table, self()), mnt.Options{FSName: "cpu"})
+		if err != nil {
+			return errors.Join(err, table.Close())
+		}
+		defer m.Close()
+	}
 	srv, err := server.New(server.Config{HostKeys: []ssh.Signer{key}, AuthorizedKeys: f.keys, Table: table, Log: log})
 	if err != nil {
 		return err
@@ -152,6 +166,17 @@ func run(args []string) error {
 		return errors.Join(err, table.Close())
 	}
 	return errors.Join(serve(ctx, srv, listeners, log), table.Close())
+}
+
+// self is the user that cpud runs as, whose tree -m mounts: root sees all sessions.
+func self() ctlfs.User {
+	u := ctlfs.User{UID: uint32(os.Getuid()), GID: uint32(os.Getgid()), Root: os.Getuid() == 0, Home: "/"}
+	if known, err := user.Current(); err == nil {
+		u.Name, u.Home = known.Username, known.HomeDir
+	} else {
+		u.Name = strconv.Itoa(os.Getuid())
+	}
+	return u
 }
 
 // listen listens at all addresses, or at none.

@@ -102,27 +102,53 @@ func (c *Conn) Close() error {
 	return err
 }
 
-// Control is the server's control tree.
+// Control is the server's control tree, for sessions.
 func (c *Conn) Control(ctx context.Context) (*ctlfs.Client, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.root == nil {
-		stream, err := c.opener.Open(ctx, "ctlfs")
-		if err != nil {
-			return nil, c.errorf("%w", err)
-		}
-		ctl, err := ninep.NewClient(ctx, stream, ninep.ClientConfig{Trace: c.trace})
-		if err != nil {
-			return nil, c.errorf("ctlfs: %w", err)
-		}
-		root, err := ctl.Attach(ctx, ninep.Attach{UID: p9.NoUID})
-		if err != nil {
-			ctl.Close()
-			return nil, c.errorf("ctlfs: %w", err)
-		}
-		c.ctl, c.root = ctl, root
+	if err := c.control(ctx); err != nil {
+		return nil, err
 	}
 	return ctlfs.NewClient(c.root), nil
+}
+
+// Tree is the server's control tree as a 9P tree, to be walked, mounted or served on. It lives as long as the connection.
+func (c *Conn) Tree(ctx context.Context) (p9.Attacher, error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if err := c.control(ctx); err != nil {
+		return nil, err
+	}
+	return c.ctl.Attacher(), nil
+}
+
+// Done is closed once the connection to the control tree is gone. Control or Tree has been called.
+func (c *Conn) Done() <-chan struct{} {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.ctl.Done()
+}
+
+// control opens the stream to the control tree, if it is not open. It is called with mu held.
+func (c *Conn) control(ctx context.Context) error {
+	if c.root != nil {
+		return nil
+	}
+	stream, err := c.opener.Open(ctx, "ctlfs")
+	if err != nil {
+		return c.errorf("%w", err)
+	}
+	ctl, err := ninep.NewClient(ctx, stream, ninep.ClientConfig{Trace: c.trace})
+	if err != nil {
+		return c.errorf("ctlfs: %w", err)
+	}
+	root, err := ctl.Attach(ctx, ninep.Attach{UID: p9.NoUID})
+	if err != nil {
+		ctl.Close()
+		return c.errorf("ctlfs: %w", err)
+	}
+	c.ctl, c.root = ctl, root
+	return nil
 }
 
 // lost says whether the connection has ended.
