@@ -42,8 +42,8 @@ func environment(all []string, f *flags) []string {
 	return env
 }
 
-// terminal is what a namespace file may know of this machine and its user.
-type terminal struct{ user, home, dir, name string }
+// terminal is what a namespace file may know of this machine and its user, and where the user's sockets are.
+type terminal struct{ user, home, dir, name, sockets string }
 
 func localTerminal() terminal {
 	t := terminal{home: os.Getenv("HOME"), user: os.Getenv("USER")}
@@ -55,6 +55,11 @@ func localTerminal() terminal {
 	}
 	t.dir, _ = os.Getwd() // without one there is no $dir, which is for the namespace file to complain about
 	t.name, _ = os.Hostname()
+	if run := os.Getenv("XDG_RUNTIME_DIR"); run != "" {
+		t.sockets = filepath.Join(run, "cpu")
+	} else if t.home != "" {
+		t.sockets = filepath.Join(t.home, ".cpu")
+	}
 	return t
 }
 

@@ -18,7 +18,7 @@ func TestImport(t *testing.T) {
 		fmt.Fprintf(&config, "Host %s\n\tHostName %s\n\tPort %s\n\tHostKeyAlias cputest\n\tUserKnownHostsFile %s/known_hosts\n\tIdentityFile %[4]s/key\n",
 			name, host, port, r.keys)
 	}
-	write(t, server.keys+"/config", []byte(config.String()+"Host *\n\tIdentitiesOnly yes\n\tIdentityAgent none\n"), 0o600)
+	write(t, server.keys+"/config", []byte(config.String()+"Host *\n\tIdentitiesOnly yes\n\tIdentityAgent none\n\tControlMaster no\n"), 0o600)
 	write(t, third.dir+"/file", []byte("third's\n"), 0o644)
 	write(t, server.dir+"/mine", []byte("mine\n"), 0o644)
 	for _, test := range []struct{ ns, command, out, err string }{

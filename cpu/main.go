@@ -19,6 +19,7 @@ import (
 
 func main() {
 	selfMain()
+	posterMain()
 	os.Exit(run(os.Args[1:]))
 }
 

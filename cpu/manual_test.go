@@ -55,7 +55,9 @@ func TestManual(t *testing.T) {
 			t.Errorf("the examples print %q, want %q; exit status %d\n%s", stdout, want, status, stderr)
 		}
 	}
-	at := func(dir string) *exec.Cmd { return exec.Command("sh", "-c", strings.ReplaceAll(script, "/mnt/cpu", dir)) }
+	at := func(dir string) *exec.Cmd {
+		return exec.Command("sh", "-c", strings.ReplaceAll(script, "/mnt/cpu", dir))
+	}
 	t.Run("session", func(t *testing.T) { check(t, r.terminal(nil, "sh", "-c", script)) })
 	t.Run("server", func(t *testing.T) { check(t, at(there)) })
 	t.Run("terminal", func(t *testing.T) {

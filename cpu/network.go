@@ -2,19 +2,24 @@ package main
 
 import (
 	"context"
+	"crypto/sha256"
+	"fmt"
 	"io"
 	"log/slog"
 	"os"
+	"path/filepath"
+	"strings"
 
 	"cpu/cpu/client"
 	"cpu/cpu/dial"
 )
 
-// network is how hosts are reached: as ssh would, with this user's configuration and keys.
+// network is how hosts are reached: as ssh would, with this user's configuration and keys, and through a connection that is there already.
 type network struct {
-	dialer dial.Config // without what is said of one host alone
-	trace  io.Writer   // of 9P; nil: none
-	log    *slog.Logger
+	dialer  dial.Config // without what is said of one host alone
+	trace   io.Writer   // of 9P; nil: none
+	log     *slog.Logger
+	sockets string // the directory of shared connections; "" is none
 }
 
 func newNetwork(f *flags, term terminal, trace io.Writer) *network {
@@ -31,8 +36,19 @@ func newNetwork(f *flags, term terminal, trace io.Writer) *network {
 			IdentityFiles: f.identities, ConfigFile: f.config, Options: f.options,
 			Home: term.home, LocalUser: term.user, Getenv: os.Getenv, Prompt: prompter(), Stderr: os.Stderr, Log: log,
 		},
-		trace: trace, log: log,
+		trace: trace, log: log, sockets: term.sockets,
 	}
+}
+
+// host is the host of the command line.
+func (n *network) host(ctx context.Context, f *flags) (*dial.Host, error) {
+	d := n.dialer
+	d.User, d.Port = f.user, f.port
+	h, err := d.Resolve(ctx, f.host)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", f.host, err)
+	}
+	return h, nil
 }
 
 // connect connects to the host of the command line, or with -self to this very process.
@@ -44,22 +60,71 @@ func (n *network) connect(ctx context.Context, f *flags) (*client.Conn, error) {
 		}
 		return client.New("self", o, n.trace), nil
 	}
-	d := n.dialer
-	d.User, d.Port = f.user, f.port
-	return n.dial(ctx, &d, f.host)
-}
-
-// other connects to another host.
-func (n *network) other(ctx context.Context, host string) (*client.Conn, error) {
-	return n.dial(ctx, &n.dialer, host)
-}
-
-func (n *network) dial(ctx context.Context, d *dial.Config, host string) (*client.Conn, error) {
-	s, err := d.Dial(ctx, host)
+	h, err := n.host(ctx, f)
 	if err != nil {
 		return nil, err
 	}
-	return client.New(host, client.SSH(s), n.trace), nil
+	path := n.socket(h)
+	if o, err := client.Shared(ctx, path); path != "" && err == nil {
+		n.log.Info("shared connection", "host", h.Name, "socket", path)
+		return client.New(f.host, o, n.trace), nil
+	}
+	if path != "" && h.ControlMaster && h.ControlPersist != 0 && canPost {
+		if err := startPoster(ctx); err != nil {
+			return nil, err
+		}
+		o, err := client.Shared(ctx, path)
+		if err != nil {
+			return nil, err
+		}
+		return client.New(f.host, o, n.trace), nil
+	}
+	conn, err := n.dial(ctx, h)
+	if err == nil && path != "" && h.ControlMaster {
+		if err := conn.Share(path); err != nil {
+			n.log.Info("connection not shared", "err", err)
+		}
+	}
+	return conn, err
+}
+
+// socket is where the connection to a host is shared: a name that tells it from those to other hosts, as other users, with other keys. It is
+// "" where it is not to be.
+func (n *network) socket(h *dial.Host) string {
+	switch {
+	case h.ControlPath == dial.NoControlPath:
+		return ""
+	case h.ControlPath != "":
+		return h.ControlPath
+	case n.sockets == "" || !h.ControlMaster:
+		return ""
+	}
+	d := &n.dialer
+	sum := sha256.Sum256(fmt.Appendf(nil, "%q", []any{*h, d.IdentityFiles, d.ConfigFile, d.Options}))
+	name := strings.Map(func(r rune) rune {
+		if r == '/' || r == filepath.Separator || r == ':' {
+			return '_'
+		}
+		return r
+	}, h.User+"@"+h.Name)
+	return filepath.Join(n.sockets, fmt.Sprintf("%.40s-%s-%x", name, h.Port, sum[:4]))
+}
+
+// other connects to another host, of its own.
+func (n *network) other(ctx context.Context, host string) (*client.Conn, error) {
+	h, err := n.dialer.Resolve(ctx, host)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", host, err)
+	}
+	return n.dial(ctx, h)
+}
+
+func (n *network) dial(ctx context.Context, h *dial.Host) (*client.Conn, error) {
+	s, err := n.dialer.DialHost(ctx, h)
+	if err != nil {
+		return nil, err
+	}
+	return client.New(h.Name, client.SSH(s), n.trace), nil
 }
 
 // connected does something with a connection to the host of the command line, until it is done or a signal ends it.
@@ -77,5 +142,7 @@ func connected(f *flags, do func(ctx context.Context, conn *client.Conn) error) 
 		return interrupted(ctx, err)
 	}
 	defer conn.Close()
-	return do(ctx, conn)
+	err = do(ctx, conn)
+	conn.Linger(ctx)
+	return err
 }

@@ -43,19 +43,38 @@ func BenchmarkFiles(b *testing.B) {
 	}
 }
 
-// BenchmarkTrue is the time from the key press to the prompt for a command that does nothing.
+// BenchmarkTrue is the time from the key press to the prompt for a command that does nothing: over a connection of its own, and over one that
+// is there.
 func BenchmarkTrue(b *testing.B) {
 	r := newRig(b)
 	theirs := newSSHD(b, r)
-	compare(b, func() time.Duration {
-		start := time.Now()
-		must(b, r.terminal(nil, "true"))
-		return time.Since(start)
-	}, func() time.Duration {
+	ssh := func() time.Duration {
 		start := time.Now()
 		must(b, exec.Command("ssh", append(theirs.flags, "127.0.0.1", "true")...))
 		return time.Since(start)
-	})
+	}
+	for _, how := range []struct {
+		name  string
+		flags []string
+	}{
+		{"alone", nil},
+		{"shared", []string{"-o", "ControlMaster=auto"}},
+		{"shared, without the terminal's files", []string{"-o", "ControlMaster=auto", "-n", "none"}},
+	} {
+		b.Run(how.name, func(b *testing.B) {
+			if how.flags != nil {
+				r.shares = true
+				b.Setenv("XDG_RUNTIME_DIR", b.TempDir())
+				_, end := r.running(how.flags[:2]...)
+				defer end()
+			}
+			compare(b, func() time.Duration {
+				start := time.Now()
+				must(b, r.terminal(how.flags, "true"))
+				return time.Since(start)
+			}, ssh)
+		})
+	}
 }
 
 func compare(b *testing.B, ours, theirs func() time.Duration) {

@@ -65,6 +65,7 @@ type rig struct {
 	addr   string // host:port of the cpu server
 	daemon *exec.Cmd
 	log    *lineLog
+	shares bool     // connections are shared
 	flags  []string // of every cpu, besides those that a test gives
 
 	beforeReady func() // called once the daemon's process exists; nil: nothing to do
@@ -160,6 +161,9 @@ func (r *rig) terminal(flags []string, args ...string) *exec.Cmd {
 	host, port, _ := strings.Cut(r.addr, ":")
 	all := []string{"-F", "none", "-i", r.keys + "/key", "-o", "UserKnownHostsFile=" + r.keys + "/known_hosts",
 		"-o", "GlobalKnownHostsFile=none", "-o", "HostKeyAlias=cputest", "-o", "IdentitiesOnly=yes", "-o", "IdentityAgent=none", "-p", port}
+	if !r.shares {
+		all = append(all, "-o", "ControlMaster=no")
+	}
 	if !slices.Contains(flags, "-n") {
 		all = append(all, r.flags...)
 	}

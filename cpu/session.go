@@ -49,6 +49,15 @@ func runSession(f *flags) error {
 		return interrupted(ctx, err)
 	}
 	defer conn.Close()
+	err = oneSession(ctx, cancel, conn, f, n, term, ops, services, signals)
+	signals.undeliver()
+	conn.Linger(ctx)
+	return err
+}
+
+// oneSession runs a session over conn, from its setup to its end.
+func oneSession(ctx context.Context, cancel context.CancelCauseFunc, conn *client.Conn, f *flags, n *network, term terminal, ops []nsfile.Op,
+	services map[string]p9.Attacher, signals *signals) error {
 	// A session that is given up does not wait for a server that may not answer.
 	defer context.AfterFunc(ctx, func() { conn.Close() })()
 	if f.controlDir != "" {

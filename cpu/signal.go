@@ -82,6 +82,13 @@ func (s *signals) deliver(ctx context.Context, c *client.Cmd) {
 	})
 }
 
+// undeliver has signals end the process again: the command has ended.
+func (s *signals) undeliver() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.running = false
+}
+
 func (s *signals) stop() {
 	signal.Stop(s.caught)
 	close(s.done)

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"sync"
+	"time"
 
 	"cpu/ctlfs"
 	"cpu/lib/ninep"
@@ -76,6 +77,8 @@ type Conn struct {
 	cancel context.CancelFunc
 	served sync.WaitGroup // services that are being served
 
+	share *Share // nil: it is not shared
+
 	mu   sync.Mutex
 	ctl  *ninep.Client // opened when it is first wanted
 	root *ninep.File
@@ -89,8 +92,53 @@ func New(host string, o Opener, trace io.Writer) *Conn {
 	return c
 }
 
+// Share lets other programs use the connection through a socket at path; see [Post].
+func (c *Conn) Share(path string) error {
+	s, err := Post(path, c.opener)
+	c.share = s
+	return err
+}
+
+// Linger waits, if the connection is shared, until nobody else uses it, and lets nobody new in.
+func (c *Conn) Linger(ctx context.Context) {
+	if c.share != nil {
+		c.share.Withdraw()
+		c.share.Unused(ctx)
+	}
+}
+
+// Persist shares the connection on until nobody has used it for so long; less than nothing is for ever. It ends early when ctx is done or the connection is gone.
+func (c *Conn) Persist(ctx context.Context, unused time.Duration) {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	for {
+		since, err := c.share.Unused(ctx)
+		if err != nil {
+			return
+		}
+		var over <-chan time.Time
+		if unused > 0 {
+			left := time.Until(since.Add(unused))
+			if left <= 0 {
+				return
+			}
+			over = time.After(left)
+		}
+		select {
+		case <-over:
+		case <-c.Done():
+			return
+		case <-ctx.Done():
+			return
+		}
+	}
+}
+
 // Close ends the connection with all its sessions that are not kept, and waits for what was served over it.
 func (c *Conn) Close() error {
+	if c.share != nil {
+		c.share.Close()
+	}
 	c.cancel()
 	err := c.opener.Close()
 	c.mu.Lock()
@@ -199,20 +247,6 @@ func (c *Conn) splice(ctx context.Context, n int, name string, server io.ReadWri
 		server.Close()
 		return fmt.Errorf("/srv/%s: %w", name, err)
 	}
-	// The end of either is the end of both.
-	end := sync.OnceFunc(func() {
-		server.Close()
-		stream.Close()
-	})
-	stop := context.AfterFunc(ctx, end)
-	c.served.Go(func() {
-		io.Copy(stream, server)
-		end()
-	})
-	c.served.Go(func() {
-		io.Copy(server, stream)
-		end()
-		stop()
-	})
+	c.served.Go(func() { join(ctx, stream, server) })
 	return nil
 }

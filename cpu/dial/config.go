@@ -28,8 +28,18 @@ type Host struct {
 	ProxyJump      []string
 	ConnectTimeout time.Duration // until the host has proven its key; 0: the system's
 
+	ControlMaster  bool          // the connection may be shared with others to the same host
+	ControlPath    string        // the socket for that; "" is for the caller to choose, NoControlPath is none
+	ControlPersist time.Duration // how long an unused connection is kept for others: 0 not at all, ForEver
+
 	network string // tcp, tcp4, tcp6
 }
+
+// NoControlPath is a ControlPath of `none`.
+const NoControlPath = "none"
+
+// ForEver is a ControlPersist of `yes`, or 0.
+const ForEver time.Duration = -1
 
 // settings are what a configuration says: the values of each keyword, in lower case, the one that counts first.
 type settings map[string][]string
@@ -141,6 +151,9 @@ func (c *Config) host(name, user string, s settings) (*Host, error) {
 		}
 		h.ConnectTimeout = time.Duration(n) * time.Second
 	}
+	if err := h.control(c, tokens, s); err != nil {
+		return nil, err
+	}
 	switch strict := s.first("stricthostkeychecking"); strict {
 	case "", "ask":
 		h.Strict = "ask"
@@ -154,4 +167,56 @@ func (c *Config) host(name, user string, s settings) (*Host, error) {
 		return nil, fmt.Errorf("StrictHostKeyChecking=%s: want yes, ask, accept-new or no", strict)
 	}
 	return h, nil
+}
+
+// control sets what is said of shared connections. Those that ask before they are used are not shared.
+func (h *Host) control(c *Config, tokens *strings.Replacer, s settings) error {
+	switch s.first("controlmaster") {
+	case "", "auto", "yes", "true":
+		h.ControlMaster = true
+	}
+	switch p := s.first("controlpath"); p {
+	case "":
+		h.ControlPath = NoControlPath
+	case unsetPath:
+	default:
+		h.ControlPath = c.path(tokens, p)
+	}
+	switch p := s.first("controlpersist"); p {
+	case "", "no", "false":
+	case "yes", "true", "0":
+		h.ControlPersist = ForEver
+	default:
+		d, err := parseTime(p)
+		if err != nil {
+			return fmt.Errorf("ControlPersist=%s: not a time", p)
+		}
+		h.ControlPersist = d
+	}
+	return nil
+}
+
+// parseTime reads a time as sshd_config(5) has it: seconds, or numbers with units.
+func parseTime(s string) (d time.Duration, err error) {
+	units := map[byte]time.Duration{'s': time.Second, 'm': time.Minute, 'h': time.Hour, 'd': 24 * time.Hour, 'w': 7 * 24 * time.Hour}
+	for s != "" {
+		i := 0
+		for i < len(s) && s[i] >= '0' && s[i] <= '9' {
+			i++
+		}
+		n, err := strconv.Atoi(s[:i])
+		if err != nil {
+			return 0, err
+		}
+		unit := time.Second
+		if s = s[i:]; s != "" {
+			var ok bool
+			if unit, ok = units[s[0]|0x20]; !ok {
+				return 0, strconv.ErrSyntax
+			}
+			s = s[1:]
+		}
+		d += time.Duration(n) * unit
+	}
+	return d, nil
 }

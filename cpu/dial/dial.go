@@ -44,6 +44,11 @@ func (c *Config) Dial(ctx context.Context, host string) (*ssh.Client, error) {
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", host, plain(ctx, err))
 	}
+	return c.DialHost(ctx, h)
+}
+
+// DialHost is Dial for a host that Resolve has given.
+func (c *Config) DialHost(ctx context.Context, h *Host) (*ssh.Client, error) {
 	client, err := c.dial(ctx, h)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", h.Name, plain(ctx, err))

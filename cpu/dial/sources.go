@@ -59,7 +59,7 @@ func (c *Config) askSSH(ctx context.Context, program string, files []string, nam
 		fmt.Fprintf(&text, "Match all\nInclude \"%s\"\n", literal.Replace(filepath.ToSlash(abs)))
 	}
 	known := filepath.ToSlash(filepath.Join(c.Home, ".ssh", "known_hosts"))
-	fmt.Fprintf(&text, "Match all\nPort %s\nUserKnownHostsFile \"%s\" \"%s2\"\n", c.defaultPort(), known, known)
+	fmt.Fprintf(&text, "Match all\nPort %s\nControlMaster auto\nControlPath %s\nUserKnownHostsFile \"%s\" \"%s2\"\n", c.defaultPort(), unsetPath, known, known)
 	file, err := os.CreateTemp("", "cpu-ssh-config-")
 	if err != nil {
 		return nil, err
@@ -100,17 +100,22 @@ func (c *Config) askSSH(ctx context.Context, program string, files []string, nam
 	return s, nil
 }
 
+// unsetPath stands for a ControlPath that nobody has set; what ssh says of `none` is nothing.
+const unsetPath = "/cpu/unset"
+
 // literal makes the name of a file one that Include, which takes glob(7) patterns, takes as it is.
 var literal = strings.NewReplacer("*", "[*]", "?", "[?]", "[", "[[]")
 
 // keywords are those that are looked for in a configuration without ssh's help.
 var keywords = []string{"HostName", "Port", "User", "IdentityFile", "IdentitiesOnly", "IdentityAgent", "UserKnownHostsFile", "GlobalKnownHostsFile",
-	"HashKnownHosts", "StrictHostKeyChecking", "HostKeyAlias", "ConnectTimeout", "AddressFamily", "ProxyCommand", "ProxyJump"}
+	"HashKnownHosts", "StrictHostKeyChecking", "HostKeyAlias", "ConnectTimeout", "AddressFamily", "ProxyCommand", "ProxyJump",
+	"ControlMaster", "ControlPath", "ControlPersist"}
 
 // defaults are ssh's, for what it does not say itself.
 var defaults = settings{
 	"identityfile":         {"~/.ssh/id_rsa", "~/.ssh/id_ecdsa", "~/.ssh/id_ecdsa_sk", "~/.ssh/id_ed25519", "~/.ssh/id_ed25519_sk"},
 	"userknownhostsfile":   {"~/.ssh/known_hosts ~/.ssh/known_hosts2"},
+	"controlpath":          {unsetPath},
 	"globalknownhostsfile": {"/etc/ssh/ssh_known_hosts /etc/ssh/ssh_known_hosts2"},
 }
 
