@@ -28,12 +28,15 @@ var controlVerbs = map[string]controlVerb{
 	"rm":    controlRemove,
 }
 
-var errControl = errors.New("-ctl: want ls, read, write, stat or rm, and a path")
+var errControl = errors.New("-ctl: want ls, read, write, stat, rm or dial, and a path")
 
 // runControl carries out one verb on the server's control tree.
 func runControl(ctx context.Context, conn *client.Conn, words []string) error {
 	if len(words) == 1 && words[0] == "ls" {
 		words = append(words, "/")
+	}
+	if len(words) == 2 && words[0] == "dial" {
+		return controlDial(ctx, conn, words[1], os.Stdin, os.Stdout)
 	}
 	if len(words) != 2 || controlVerbs[words[0]] == nil {
 		return errControl
@@ -165,4 +168,26 @@ func controlRemove(ctx context.Context, f p9.File, _ string, _ io.Reader, _ io.W
 		return r.Remove()
 	}
 	return errors.New("it cannot be removed")
+}
+
+// controlDial connects to what is posted at /srv in a session, `n/name`, and is that for who speaks 9P, or whatever it is, with this process.
+func controlDial(ctx context.Context, conn *client.Conn, name string, in io.Reader, out io.Writer) error {
+	number, service, ok := strings.Cut(strings.TrimPrefix(name, "/"), "/")
+	if !ok {
+		return errControl
+	}
+	s, err := conn.Open(ctx, "dial "+number+" "+service)
+	if err != nil {
+		return err
+	}
+	defer context.AfterFunc(ctx, func() { s.Close() })()
+	go func() { // not waited for: it may be in a read that never ends
+		io.Copy(s, in)
+		if c, ok := s.(interface{ CloseWrite() error }); ok {
+			c.CloseWrite()
+		}
+	}()
+	_, err = io.Copy(out, s)
+	s.Close()
+	return err
 }

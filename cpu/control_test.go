@@ -45,8 +45,8 @@ func TestControl(t *testing.T) {
 	}{
 		{[]string{"rm", "1/ctl"}, "cpu: rm /1/ctl: operation not permitted\n"},
 		{[]string{"read", "2/ctl"}, "cpu: read /2/ctl: no such file or directory\n"},
-		{[]string{"chmod", "1/ctl"}, "cpu: -ctl: want ls, read, write, stat or rm, and a path\n"},
-		{[]string{"read"}, "cpu: -ctl: want ls, read, write, stat or rm, and a path\n"},
+		{[]string{"chmod", "1/ctl"}, "cpu: -ctl: want ls, read, write, stat, rm or dial, and a path\n"},
+		{[]string{"read"}, "cpu: -ctl: want ls, read, write, stat, rm or dial, and a path\n"},
 	} {
 		if _, errs, status := run(t, control(test.words...)); errs != test.err || status != 255 {
 			t.Errorf("%q: %q, exit status %d, want %q", test.words, errs, status, test.err)

@@ -11,7 +11,7 @@ import (
 
 const usage = `usage: cpu [flags] host [cmd [arg ...]]
        cpu -self [flags] [cmd [arg ...]]
-       cpu -ctl [flags] host ls|read|write|stat|rm path
+       cpu -ctl [flags] host ls|read|write|stat|rm|dial path
 
 host is a name, user@name or an alias of ssh_config; the default is $cpu.
 
@@ -19,6 +19,7 @@ host is a name, user@name or an alias of ssh_config; the default is $cpu.
   -r dir       export this directory as the terminal's root (default /)
   -P file      patterns of what is exported; none for no patterns
   -ro          export read only
+  -srv name=addr   post another 9P service as /srv/name
   -p port -l user -i keyfile -F config -o option=value -J jump    as ssh
   -t -T        a terminal always, never
   -e name[=value] -E    environment: add, none
@@ -37,6 +38,7 @@ type flags struct {
 	namespaces []string
 	root       string
 	patterns   string
+	services   []posting
 	readOnly   bool
 
 	port, user, config  string
@@ -76,6 +78,11 @@ func parseFlags(args []string, getenv func(string) string) (*flags, error) {
 	set.StringVar(&f.root, "r", "/", "")
 	set.StringVar(&f.patterns, "P", "", "")
 	set.BoolVar(&f.readOnly, "ro", false, "")
+	set.Func("srv", "", func(v string) error {
+		p, err := parsePosting(v)
+		f.services = append(f.services, p)
+		return err
+	})
 	set.StringVar(&f.port, "p", "", "")
 	set.StringVar(&f.user, "l", "", "")
 	set.StringVar(&f.config, "F", "", "")

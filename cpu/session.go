@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"os"
 	"strings"
 	"sync"
@@ -77,7 +78,11 @@ func oneSession(ctx context.Context, cancel context.CancelCauseFunc, conn *clien
 		return interrupted(ctx, notStarted(err))
 	}
 	defer imported.close()
-	c.Streams = imported.streams
+	c.Streams, err = dialServices(ctx, f.services, os.Getenv)
+	if err != nil {
+		return interrupted(ctx, err)
+	}
+	maps.Copy(c.Streams, imported.streams)
 	c.Stdin, c.Stdout, c.Stderr = os.Stdin, os.Stdout, os.Stderr
 
 	tty := newTTY(f, os.Stdin, os.Getenv("TERM"))

@@ -3,8 +3,10 @@
 package server
 
 import (
+	"context"
 	"errors"
 	"fmt"
+	"io"
 	"strconv"
 	"strings"
 
@@ -17,6 +19,7 @@ var subsystems = map[string]func(c *channel, words string) (run func(), err erro
 	"ctlfs":    (*channel).control,
 	"exportfs": (*channel).export,
 	"srv":      (*channel).post,
+	"dial":     (*channel).dial,
 }
 
 var errWords = errors.New("no words are wanted after the name")
@@ -46,6 +49,27 @@ func (c *channel) post(words string) (func(), error) {
 		if err := posting.Serve(c.ctx, stream{c.ch}); err != nil && c.ctx.Err() == nil {
 			c.link.log.Info("service ended", "session", n, "name", name, "err", err)
 		}
+	}, nil
+}
+
+// dial connects to the socket that a program has made as /srv/NAME in session N.
+func (c *channel) dial(words string) (func(), error) {
+	n, name, err := parsePost(words)
+	if err != nil {
+		return nil, err
+	}
+	conn, err := c.link.server.Table.Dial(c.ctx, c.link.user(), n, name)
+	if err != nil {
+		return nil, fmt.Errorf("/srv/%s: %w", name, err)
+	}
+	return func() {
+		defer context.AfterFunc(c.ctx, func() { conn.Close() })()
+		c.link.running.Go(func() {
+			io.Copy(conn, c.ch)
+			conn.CloseWrite()
+		})
+		io.Copy(c.ch, conn)
+		conn.Close()
 	}, nil
 }
 

@@ -31,6 +31,7 @@
 //	setup             who, what, the namespace file, names of services; with the command's three pipe ends
 //	reply             to attach, fuse and v9fs: a number, or the error
 //	post, unpost      a service that came, or went, while the command runs
+//	dial              connect to a socket in /srv, for a number
 //	note              a signal for the command or for every process of the session
 //	(end of file)     the session is over: kill what is left, exit
 //
@@ -43,6 +44,7 @@
 //	started           the process id, the namespace as built; with the terminal's master, if there is one
 //	failed            why there is no command, and the exit status for that
 //	stopped, running  the command was stopped, or goes on
+//	dialled           that number's connection, or the error
 //	exit              how the command ended, and its times
 //
 // # The namespace

@@ -222,6 +222,30 @@ func (h *helper) listen(fd int, name string) error {
 	return unix.Listen(fd, unix.SOMAXCONN)
 }
 
+// dial connects to the socket /srv/name, as the user, and sends the connection to cpud.
+func (h *helper) dial(name string, id int) {
+	reply := &message{Kind: kindDialled, Tree: id}
+	fd, err := unix.Socket(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_CLOEXEC|unix.SOCK_NONBLOCK, 0) // a full queue is not waited in
+	if err != nil {
+		reply.Err = newFailure(os.NewSyscallError("socket", err), 0)
+		h.tell(reply)
+		return
+	}
+	f := os.NewFile(uintptr(fd), "/srv/"+name)
+	defer f.Close()
+	err = unix.Fchdir(h.root.srv)
+	if err == nil {
+		err = h.user.as(func() error { return unix.Connect(fd, &unix.SockaddrUnix{Name: name}) })
+		unix.Chdir("/")
+	}
+	if err != nil {
+		reply.Err = newFailure(err, 0)
+		h.tell(reply)
+		return
+	}
+	h.tell(reply, f)
+}
+
 // attend does what cpud says until the session is over, and then kills what is left of it.
 func (h *helper) attend() {
 	reaping := make(chan struct{})
@@ -240,6 +264,8 @@ func (h *helper) attend() {
 			}
 		case kindUnpost:
 			unix.Unlinkat(h.root.srv, m.Name, 0)
+		case kindDial:
+			h.dial(m.Name, m.Tree)
 		case kindNote:
 			if m.Group {
 				h.reaper.signalAll(unix.Signal(m.Note))

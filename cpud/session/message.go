@@ -31,16 +31,18 @@ const (
 	kindStopped kind = "stopped"
 	kindRunning kind = "running"
 	kindExit    kind = "exit"
+	kindDial    kind = "dial"
+	kindDialled kind = "dialled"
 )
 
 // message is what goes over the socket. Gob sends only the fields that are set, and strings of any bytes.
 type message struct {
 	Kind  kind
 	Setup *setup   // setup
-	Name  string   // post, unpost, posted, attach, fuse, v9fs: the service
+	Name  string   // post, unpost, posted, attach, fuse, v9fs, dial: the service
 	Spec  string   // attach, v9fs: the aname
-	Tree  int      // reply to attach; fuse, v9fs, drop
-	Err   *failure // reply, failed
+	Tree  int      // reply to attach; fuse, v9fs, drop; dial, dialled: which of them
+	Err   *failure // reply, failed, dialled
 	Note  int      // note: the signal's number
 	Group bool     // note: to every process
 	PID   int      // started

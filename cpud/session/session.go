@@ -59,6 +59,7 @@ type Session struct {
 	services map[string]*service
 	trees    map[int]*tree
 	lastTree int
+	dialling map[int]chan dialled // by a number of lastTree's
 	wire     *wire
 	process  *os.Process   // the helper
 	attended chan struct{} // closed when the helper is gone; nil if there was none
@@ -75,7 +76,7 @@ type terminal struct {
 
 func newSession(t *Table, n int, u ctlfs.User) *Session {
 	s := &Session{table: t, number: n, owner: u, gone: make(chan struct{}), state: ctlfs.Idle,
-		partial: map[string]error{}, vars: map[string]string{}, services: map[string]*service{}, trees: map[int]*tree{}}
+		partial: map[string]error{}, vars: map[string]string{}, services: map[string]*service{}, trees: map[int]*tree{}, dialling: map[int]chan dialled{}}
 	s.ctx, s.cancel = context.WithCancel(context.Background())
 	s.began, s.begin = context.WithCancel(s.ctx)
 	s.ended, s.end = context.WithCancel(s.ctx)

@@ -182,6 +182,10 @@ func (s *Session) attend(c *exec.Cmd, w *wire, id string, said *tail, result cha
 	}
 	s.mu.Lock()
 	s.wire = nil
+	for _, d := range s.dialling {
+		d <- dialled{err: linux.ENOENT}
+	}
+	clear(s.dialling)
 	if s.state != ctlfs.Ended {
 		why := fmt.Errorf("the session's helper is gone: %v", c.ProcessState)
 		s.fail(why)
@@ -224,6 +228,8 @@ func (s *Session) handle(w *wire, m *message, result chan<- error) {
 		if t := s.takeTree(m.Tree); t != nil {
 			t.close()
 		}
+	case kindDialled:
+		s.answerDial(m.Tree, m.Err.err(), take())
 	case kindStarted:
 		err := s.running(m, take())
 		if err != nil {
