@@ -23,6 +23,7 @@ host is a name, user@name or an alias of ssh_config; the default is $cpu.
   -p port -l user -i keyfile -F config -o option=value -J jump    as ssh
   -t -T        a terminal always, never
   -e name[=value] -E    environment: add, none
+  -attach n    take up session n, which was kept
   -m dir       mount the server's control tree; without cmd, that only
   -ctl         work on the control tree
   -mount how   auto, fuse or v9fs
@@ -50,6 +51,7 @@ type flags struct {
 
 	controlDir, mount string
 	control           bool
+	attach            int // the session to be taken up; 0: none
 
 	self                    bool
 	trace                   string
@@ -95,6 +97,7 @@ func parseFlags(args []string, getenv func(string) string) (*flags, error) {
 	set.BoolVar(&f.noEnv, "E", false, "")
 	set.StringVar(&f.controlDir, "m", "", "")
 	set.StringVar(&f.mount, "mount", "auto", "")
+	set.IntVar(&f.attach, "attach", 0, "")
 	set.BoolVar(&f.control, "ctl", false, "")
 	set.BoolVar(&f.self, "self", false, "")
 	set.StringVar(&f.trace, "9", "", "")
@@ -125,6 +128,10 @@ func parseFlags(args []string, getenv func(string) string) (*flags, error) {
 	switch {
 	case f.mount != "auto" && f.mount != "fuse" && f.mount != "v9fs":
 		return nil, fmt.Errorf("-mount %s: want auto, fuse or v9fs", f.mount)
+	case f.attach < 0:
+		return nil, fmt.Errorf("-attach %d: want the number of a session", f.attach)
+	case f.attach > 0 && len(f.command) > 0:
+		return nil, errors.New("-attach: the session has a command already")
 	case f.control && f.controlDir != "":
 		return nil, errors.New("-ctl and -m do not go together")
 	}

@@ -96,7 +96,15 @@ func oneSession(ctx context.Context, cancel context.CancelCauseFunc, conn *clien
 			c.Stdout = heldWriter{os.Stdout, ready}
 		}
 	}
-	if err := c.Start(ctx); err != nil {
+	if f.attach > 0 {
+		err = c.Attach(ctx, f.attach)
+		if c.TTY == nil {
+			tty = nil
+		}
+	} else {
+		err = c.Start(ctx)
+	}
+	if err != nil {
 		return interrupted(ctx, err)
 	}
 	if f.debug {

@@ -173,6 +173,15 @@ func (f *file) handle(forbidden p9.OpenFlags) (handle, error) {
 // FSync does nothing: a write is done when it is answered.
 func (f *file) FSync() error { return nil }
 
+// Abandon implements ninep.Abandoner.
+func (f *file) Abandon() {
+	f.fid.mu.Lock()
+	defer f.fid.mu.Unlock()
+	if h, ok := f.fid.handle.(interface{ abandon() }); ok {
+		h.abandon()
+	}
+}
+
 func (f *file) Close() error {
 	f.fid.mu.Lock()
 	h := f.fid.handle

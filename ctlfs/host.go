@@ -75,11 +75,12 @@ type Session interface {
 	Incomplete(file string, why error)
 
 	// The streams. Reads give io.EOF when the command has ended and all is drained. Standard input ends when it has been closed as
-	// often as it was opened. With a terminal, standard input and output are the terminal, and CloseStdin does nothing. Cons fails
-	// with EIO where there is no terminal.
+	// often as it was opened; lost is that nobody closed it, but its connection ended, which is no end of the input of a session that
+	// is kept. With a terminal, standard input and output are the terminal, and CloseStdin does nothing. Cons fails with EIO where
+	// there is no terminal.
 	OpenStdin()
 	WriteStdin(ctx context.Context, p []byte) (int, error)
-	CloseStdin() error
+	CloseStdin(lost bool) error
 	ReadStdout(ctx context.Context, p []byte) (int, error)
 	ReadStderr(ctx context.Context, p []byte) (int, error)
 	ReadCons(ctx context.Context, p []byte) (int, error)

@@ -9,6 +9,7 @@ import (
 	"cpu/lib/ninep"
 	"cpu/lib/rcquote"
 
+	"github.com/hugelgupf/p9/linux"
 	"github.com/hugelgupf/p9/p9"
 )
 
@@ -125,6 +126,18 @@ func (r *Remote) Status(ctx context.Context) (Status, error) {
 	st, err := ParseStatus(line[:max(i, 0)])
 	st.State = State(line[i+1:])
 	return st, err
+}
+
+// HasCons says whether the session has a terminal.
+func (r *Remote) HasCons(ctx context.Context) (bool, error) {
+	_, f, err := view(ctx, r.dir).Walk([]string{"cons"})
+	if ninep.Errno(err) == linux.ENOENT {
+		return false, nil
+	}
+	if err != nil {
+		return false, err
+	}
+	return true, f.Close()
 }
 
 // Errstr says why the last operation on the session that failed did so; "" if none has.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"io"
 	"sync"
+	"sync/atomic"
 
 	"github.com/hugelgupf/p9/linux"
 	"github.com/hugelgupf/p9/p9"
@@ -13,7 +14,8 @@ import (
 type stream struct {
 	in     func(ctx context.Context, p []byte) (int, error) // nil: not for reading
 	out    func(ctx context.Context, p []byte) (int, error) // nil: not for writing
-	closed func()                                           // nil: nothing to do
+	closed func(lost bool)                                  // nil: nothing to do. Lost is that it was its connection that ended
+	lost   atomic.Bool
 
 	reads, writes turns
 }
@@ -34,15 +36,18 @@ func (s *stream) write(ctx context.Context, p []byte, offset int64) (int, error)
 
 func (s *stream) close() {
 	if s.closed != nil {
-		s.closed()
+		s.closed(s.lost.Load())
 	}
 }
+
+// abandon says that close is to come because the connection has ended.
+func (s *stream) abandon() { s.lost.Store(true) }
 
 // openStdin: the input ends when the last file that was opened for it is closed.
 func openStdin(_ context.Context, f *file, _ p9.OpenFlags) (handle, error) {
 	s := f.node().session
 	s.OpenStdin()
-	return &stream{out: s.WriteStdin, closed: func() { s.CloseStdin() }}, nil
+	return &stream{out: s.WriteStdin, closed: func(lost bool) { s.CloseStdin(lost) }}, nil
 }
 
 func openStdout(_ context.Context, f *file, _ p9.OpenFlags) (handle, error) {

@@ -213,4 +213,5 @@ var given = p9.AttrMask{Mode: true, NLink: true, UID: true, GID: true, RDev: tru
 var (
 	_ ninep.ContextFile   = (*file)(nil)
 	_ ninep.AttrReaddirer = (*file)(nil)
+	_ ninep.Abandoner     = (*file)(nil)
 )

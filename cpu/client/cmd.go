@@ -124,6 +124,73 @@ func (c *Cmd) Start(ctx context.Context) error {
 	return nil
 }
 
+// Attach takes up session n of the server's instead of starting one: what is to be set before Start is not looked at, but for Services, Streams
+// and TTY, which has the terminal's size if the session has a terminal. Then it is as after Start; the session ends with Wait only if its command
+// has ended.
+func (c *Cmd) Attach(ctx context.Context, n int) error {
+	control, err := c.conn.Control(ctx)
+	if err != nil {
+		c.closeStreams()
+		return err
+	}
+	s, err := control.Session(ctx, n)
+	if err != nil {
+		c.closeStreams()
+		return c.explain(err)
+	}
+	c.session = s
+	c.ctx, c.cancel = context.WithCancel(ctx)
+	if err := c.attach(); err != nil {
+		s.Close(c.ctx)
+		err = c.explain(err)
+		c.cancel()
+		return err
+	}
+	return nil
+}
+
+// attach posts the services and opens the streams. Those of a session that has ended are not wanted any more.
+func (c *Cmd) attach() error {
+	st, err := c.session.Status(c.ctx)
+	if err != nil {
+		c.closeStreams()
+		return err
+	}
+	var steps parallel
+	if st.State == ctlfs.Ended {
+		c.closeStreams()
+	} else {
+		c.postAll(&steps)
+	}
+	tty, err := c.session.HasCons(c.ctx)
+	if err == nil {
+		err = steps.wait()
+	} else {
+		steps.wait()
+	}
+	if err != nil {
+		return err
+	}
+	if !tty {
+		c.TTY = nil
+	} else if c.TTY == nil {
+		c.TTY = &TTY{}
+	} else if err := c.session.Winsize(c.ctx, c.TTY.Rows, c.TTY.Cols); err != nil && st.State != ctlfs.Ended {
+		return err
+	}
+	return c.begin()
+}
+
+// postAll posts what there is to be posted.
+func (c *Cmd) postAll(steps *parallel) {
+	for name, tree := range c.Services {
+		steps.do(func() error { return c.conn.post(c.ctx, c.session.Number(), name, tree) })
+	}
+	for name, stream := range c.Streams {
+		steps.do(func() error { return c.conn.splice(c.ctx, c.session.Number(), name, stream) })
+	}
+}
+
 // closeStreams gives up what was to be posted.
 func (c *Cmd) closeStreams() {
 	for _, s := range c.Streams {
@@ -134,12 +201,7 @@ func (c *Cmd) closeStreams() {
 // start sets the session up, all at once where one thing does not depend on another, and starts it.
 func (c *Cmd) start() error {
 	var steps parallel
-	for name, tree := range c.Services {
-		steps.do(func() error { return c.conn.post(c.ctx, c.session.Number(), name, tree) })
-	}
-	for name, stream := range c.Streams {
-		steps.do(func() error { return c.conn.splice(c.ctx, c.session.Number(), name, stream) })
-	}
+	c.postAll(&steps)
 	steps.do(func() error { return c.session.SetArgs(c.ctx, c.Args) })
 	steps.do(func() error { return c.session.SetEnv(c.ctx, c.Env) })
 	steps.do(func() error { return c.session.SetNamespace(c.ctx, c.Namespace) })
@@ -165,6 +227,11 @@ func (c *Cmd) start() error {
 	if err := c.session.Start(c.ctx); err != nil {
 		return c.notStarted(err)
 	}
+	return c.begin()
+}
+
+// begin opens the streams of a session that runs, and moves what they carry.
+func (c *Cmd) begin() error {
 	streams, err := c.openStreams()
 	if err != nil {
 		return err

@@ -93,7 +93,7 @@ func (k *command) run() {
 	}
 	k.channel.link.running.Go(func() {
 		io.Copy(input{ctx, s}, ch)
-		s.CloseStdin()
+		s.CloseStdin(false)
 	})
 	var outputs sync.WaitGroup
 	outputs.Go(func() { k.output(s.ReadStdout, ch) })

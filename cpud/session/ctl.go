@@ -24,7 +24,7 @@ func (s *Session) Ctl(ctx context.Context, line []string) error {
 
 // arguments has the number of arguments of each command.
 var arguments = map[string]int{
-	"start": 0, "stop": 0, "cont": 0, "kill": 0, "hangup": 0, "keep": 0, "unkeep": 0, "eof": 0, "note": 1, "tty": 3, "winsize": 2, "var": 2,
+	"start": 0, "stop": 0, "cont": 0, "kill": 0, "hangup": 0, "unkeep": 0, "eof": 0, "note": 1, "tty": 3, "winsize": 2, "var": 2,
 }
 
 func (s *Session) ctl(ctx context.Context, line []string) error {
@@ -32,6 +32,9 @@ func (s *Session) ctl(ctx context.Context, line []string) error {
 		return invalid("no command")
 	}
 	verb, args := line[0], line[1:]
+	if verb == "keep" {
+		return s.keepWith(args)
+	}
 	want, ok := arguments[verb]
 	if !ok {
 		return invalid("%s: unknown command", verb)
@@ -61,8 +64,8 @@ func (s *Session) ctl(ctx context.Context, line []string) error {
 			return err
 		}
 		return s.setWinsize(rows, cols)
-	case "keep", "unkeep":
-		s.setKeep(verb == "keep")
+	case "unkeep":
+		s.setKeep(false)
 		return nil
 	case "var":
 		return s.setVar(args[0], args[1])
@@ -96,10 +99,35 @@ func size(rows, cols string) (r, c int, err error) {
 	return r, c, nil
 }
 
-// setKeep says whether the session outlives its holds while its command runs.
+// keepWith is `keep [bytes] [block|oldest]`.
+func (s *Session) keepWith(args []string) error {
+	size, oldest := defaultSpool, false
+	for i, a := range args {
+		n, err := strconv.Atoi(a)
+		switch {
+		case err == nil && i == 0 && n > 0 && n <= maxSpool:
+			size = n
+		case i == len(args)-1 && (a == "block" || a == "oldest"):
+			oldest = a == "oldest"
+		default:
+			return invalid("keep: %q: want [bytes] [block|oldest]", args)
+		}
+	}
+	s.mu.Lock()
+	s.keepMax, s.keepOldest = size, oldest
+	if s.state == ctlfs.Running || s.state == ctlfs.Stopped {
+		s.spoolOutputs()
+	}
+	s.mu.Unlock()
+	s.setKeep(true)
+	return nil
+}
+
+// setKeep says whether the session outlives its holds.
 func (s *Session) setKeep(keep bool) {
 	s.mu.Lock()
 	s.keep = keep
+	s.posted()
 	s.mu.Unlock()
 	if keep {
 		s.table.event(s, "kept")

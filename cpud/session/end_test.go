@@ -103,7 +103,7 @@ func TestStop(t *testing.T) {
 	if st := s.Status(); st.PID == 0 || st.Real <= 0 || st.State != ctlfs.Running {
 		t.Errorf("while it runs: %+v", st)
 	}
-	s.CloseStdin()
+	s.CloseStdin(false)
 	if _, _, st := s.output(t); st.Code != 5 {
 		t.Errorf("%+v", st)
 	}

@@ -41,7 +41,7 @@ func TestExit(t *testing.T) {
 		if c.fail == "" && err != nil || c.fail != "" && (err == nil || err.Error() != c.fail || s.Err() != c.fail) {
 			t.Errorf("%q: start gave %v, errstr %q; want %q", c.args, err, s.Err(), c.fail)
 		}
-		s.CloseStdin()
+		s.CloseStdin(false)
 		_, _, st := s.output(t)
 		if st.Exit != c.exit || st.Code != c.code || st.State != ctlfs.Ended {
 			t.Errorf("%q: %+v, want %q, %d", c.args, st, c.exit, c.code)
@@ -61,7 +61,7 @@ func TestStreams(t *testing.T) {
 	done := make(chan error, 1)
 	go func() {
 		_, err := s.WriteStdin(ctx, []byte(in))
-		s.CloseStdin()
+		s.CloseStdin(false)
 		done <- err
 	}()
 	stdout, stderr, st := s.output(t)

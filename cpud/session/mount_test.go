@@ -34,7 +34,7 @@ func TestMount(t *testing.T) {
 	s.SetDir(dir)
 	post(t, table, s, "term", term)
 	s.mustStart(t)
-	s.CloseStdin()
+	s.CloseStdin(false)
 	out, errs, st := s.output(t)
 	want := "from the terminal: a b\n/mnt/term/only/there\ntext\ntext\n"
 	if !strings.HasPrefix(out, want) || !strings.HasSuffix(out, ":600\ncpu\nterm\n") || errs != "" || st.Code != 0 {
@@ -138,7 +138,7 @@ func TestPostLater(t *testing.T) {
 	if out, _, _ := s.output(t); out != "gone\n" {
 		t.Errorf("said %q", out)
 	}
-	for _, name := range []string{"", "..", "a/b", strings.Repeat("x", 65)} {
+	for _, name := range []string{"", "..", "a/b", strings.Repeat("x", 101)} {
 		if _, err := table.Announce(s.owner, s.number, name); err == nil {
 			t.Errorf("%q can be posted", name)
 		}
@@ -159,7 +159,7 @@ func TestTwoSessions(t *testing.T) {
 		sessions = append(sessions, s)
 	}
 	for i, want := range []string{"one\n/only-1\n", "two\n/only-2\n"} {
-		sessions[i].CloseStdin()
+		sessions[i].CloseStdin(false)
 		if out, errs, _ := sessions[i].output(t); out != want || errs != "" {
 			t.Errorf("session %d said %q and %q", i, out, errs)
 		}
@@ -353,7 +353,7 @@ func TestDeadTerminal(t *testing.T) {
 		t.Fatal(err)
 	}
 	hangUp()
-	s.CloseStdin()
+	s.CloseStdin(false)
 	if out, errs, st := s.output(t); st.Code != 5 || !strings.Contains(errs, "rror") {
 		t.Errorf("said %q and %q, %+v", out, errs, st)
 	}
@@ -411,7 +411,7 @@ func TestMountDiod(t *testing.T) {
 		"sh", "-c", "cat m/d/file u/file; echo new >m/new; echo joined >u/joined; mv m/new m/newer; ls m u")
 	s.SetDir(dir)
 	s.mustStart(t)
-	s.CloseStdin()
+	s.CloseStdin(false)
 	if out, errs, _ := s.output(t); out != "text\ntext\nm:\nd\nnewer\n\nu:\nfile\njoined\n" || errs != "" {
 		t.Errorf("said %q and %q", out, errs)
 	}

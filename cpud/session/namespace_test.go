@@ -59,7 +59,7 @@ func TestBind(t *testing.T) {
 				os.Remove(dir + "/ns")
 			}
 			s.mustStart(t)
-			s.CloseStdin()
+			s.CloseStdin(false)
 			out, errs, st := s.output(t)
 			if out != c.want || errs != "" || st.Code != 0 {
 				t.Errorf("said %q and %q, want %q, %+v", out, errs, c.want, st)

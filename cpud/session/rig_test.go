@@ -192,7 +192,7 @@ func run(t *testing.T, table *Table, u ctlfs.User, ns string, args ...string) st
 	t.Helper()
 	s := newSessionOf(t, table, u, ns, args...)
 	s.mustStart(t)
-	s.CloseStdin()
+	s.CloseStdin(false)
 	stdout, stderr, st := s.output(t)
 	if st.Code != 0 || stderr != "" {
 		t.Errorf("%q: %+v, %q", args, st, stderr)

@@ -24,10 +24,12 @@ type service struct {
 	name     string
 	ready    chan struct{} // closed when attacher, or err, is set
 	attacher p9.Attacher
+	dead     <-chan struct{} // closed when the stream has ended; nil for a service of cpud's own. Set like attacher
 	err      error
-	listener net.Listener // the socket in the session, once there is one; under the session's mu
-	told     bool         // the helper knows of it; under the session's mu
-	gone     bool         // no longer posted; under the session's mu
+	stop     context.CancelFunc // ends the stream; under the session's mu
+	listener net.Listener       // the socket in the session, once there is one; under the session's mu
+	told     bool               // the helper knows of it; under the session's mu
+	gone     bool               // no longer posted; under the session's mu
 }
 
 // attach attaches to the tree aname, as the session's user.
@@ -52,6 +54,21 @@ func attachAs(ctx context.Context, a p9.Attacher, u ctlfs.User, aname string) (p
 		return nil, linux.ENOENT
 	}
 	return a.Attach()
+}
+
+// alive says that the stream is there.
+func (s *service) alive() bool {
+	select {
+	case <-s.ready:
+	default:
+		return false
+	}
+	select {
+	case <-s.dead:
+		return false
+	default:
+		return s.err == nil
+	}
 }
 
 // AttachAs makes the service a tree that can be served while its own stream is not there yet.
@@ -104,13 +121,19 @@ func (p *Posting) Serve(ctx context.Context, conn io.ReadWriteCloser) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	defer context.AfterFunc(s.ctx, cancel)()
+	s.mu.Lock()
+	svc.stop = cancel
+	if svc.gone { // another has taken the place meanwhile
+		cancel()
+	}
+	s.mu.Unlock()
 	defer s.removeService(svc)
 	c, err := ninep.NewClient(ctx, conn, ninep.ClientConfig{Stats: &s.table.client})
 	if err != nil {
 		svc.fail(words(ninep.Errno(err), "/srv/%s: %v", svc.name, err))
 		return err
 	}
-	svc.attacher = c.Attacher()
+	svc.attacher, svc.dead = c.Attacher(), c.Done()
 	close(svc.ready)
 	select {
 	case <-c.Done():
@@ -133,15 +156,19 @@ func (s *service) fail(err error) {
 	close(s.ready)
 }
 
-// addService takes the name. In a session that runs already the helper makes the socket.
+// addService takes the name. In a session that runs already the helper makes the socket. In one that is kept the terminal that had the name
+// may have gone without a word, and gives way.
 func (s *Session) addService(svc *service) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.ctx.Err() != nil {
 		return linux.ENOENT
 	}
-	if s.services[svc.name] != nil {
-		return words(linux.EEXIST, "/srv/%s: posted already", svc.name)
+	if old := s.services[svc.name]; old != nil {
+		if !s.keep || old.name == controlService {
+			return words(linux.EEXIST, "/srv/%s: posted already", svc.name)
+		}
+		s.drop(old)
 	}
 	if s.wire != nil && (s.state == ctlfs.Running || s.state == ctlfs.Stopped) {
 		if err := s.wire.put(&message{Kind: kindPost, Name: svc.name}); err != nil {
@@ -150,18 +177,33 @@ func (s *Session) addService(svc *service) error {
 		svc.told = true
 	}
 	s.services[svc.name] = svc
+	s.posted()
 	return nil
+}
+
+// posted tells those who wait for a service to look again. The session's mu is held.
+func (s *Session) posted() {
+	close(s.posts)
+	s.posts = make(chan struct{})
 }
 
 // removeService frees the name and takes the socket away. What is mounted from it fails by itself.
 func (s *Session) removeService(svc *service) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	s.drop(svc)
+}
+
+// drop is removeService with the session's mu held.
+func (s *Session) drop(svc *service) {
 	if svc.gone {
 		return
 	}
 	svc.gone = true
 	delete(s.services, svc.name)
+	if svc.stop != nil {
+		svc.stop()
+	}
 	if svc.listener != nil {
 		svc.listener.Close()
 	}

@@ -40,32 +40,37 @@ type Session struct {
 	gone   chan struct{} // closed when nothing is left of it
 	down   sync.Once
 
-	mu       sync.Mutex
-	state    ctlfs.State
-	holds    int
-	keep     bool
-	why      string           // why the last operation failed
-	partial  map[string]error // of files whose text is not complete yet
-	args     []string
-	env      []string
-	dir      string
-	ns       string // as written; once the command runs, as built
-	vars     map[string]string
-	term     *terminal
-	eof      bool // standard input was closed before it was there
-	writers  int  // how often standard input is open
-	status   ctlfs.Status
-	started  time.Time // when the command began
-	services map[string]*service
-	trees    map[int]*tree
-	lastTree int
-	dialling map[int]chan dialled // by a number of lastTree's
-	wire     *wire
-	process  *os.Process   // the helper
-	attended chan struct{} // closed when the helper is gone; nil if there was none
-	stdin    *stream       // with a terminal: its master, as is stdout
-	stdout   *stream
-	stderr   *stream // nil with a terminal
+	mu         sync.Mutex
+	state      ctlfs.State
+	holds      int
+	keep       bool
+	keepMax    int  // bytes of each output that wait for a reader
+	keepOldest bool // when that is full the oldest goes, else the command waits
+	waited     bool // somebody knows how the command ended
+	spools     map[*stream]*spool
+	posts      chan struct{}    // closed, and made anew, when a service comes or keep changes
+	why        string           // why the last operation failed
+	partial    map[string]error // of files whose text is not complete yet
+	args       []string
+	env        []string
+	dir        string
+	ns         string // as written; once the command runs, as built
+	vars       map[string]string
+	term       *terminal
+	eof        bool // standard input was closed before it was there
+	writers    int  // how often standard input is open
+	status     ctlfs.Status
+	started    time.Time // when the command began
+	services   map[string]*service
+	trees      map[int]*tree
+	lastTree   int
+	dialling   map[int]chan dialled // by a number of lastTree's
+	wire       *wire
+	process    *os.Process   // the helper
+	attended   chan struct{} // closed when the helper is gone; nil if there was none
+	stdin      *stream       // with a terminal: its master, as is stdout
+	stdout     *stream
+	stderr     *stream // nil with a terminal
 }
 
 // terminal is what `tty` and `winsize` said.
@@ -76,7 +81,8 @@ type terminal struct {
 
 func newSession(t *Table, n int, u ctlfs.User) *Session {
 	s := &Session{table: t, number: n, owner: u, gone: make(chan struct{}), state: ctlfs.Idle,
-		partial: map[string]error{}, vars: map[string]string{}, services: map[string]*service{}, trees: map[int]*tree{}, dialling: map[int]chan dialled{}}
+		partial: map[string]error{}, vars: map[string]string{}, services: map[string]*service{}, trees: map[int]*tree{}, dialling: map[int]chan dialled{},
+		spools: map[*stream]*spool{}, posts: make(chan struct{})}
 	s.ctx, s.cancel = context.WithCancel(context.Background())
 	s.began, s.begin = context.WithCancel(s.ctx)
 	s.ended, s.end = context.WithCancel(s.ctx)
@@ -110,7 +116,8 @@ func (s *Session) Hold() {
 	s.holds++
 }
 
-// Release gives a hold back. With the last one the session ends, unless it is kept and its command still runs.
+// Release gives a hold back. With the last one the session ends, unless it is kept: then it stays while its command runs, and until somebody
+// knows how that ended.
 func (s *Session) Release() {
 	s.mu.Lock()
 	s.holds--
@@ -121,7 +128,7 @@ func (s *Session) Release() {
 // expire ends the session if nothing speaks for it any more.
 func (s *Session) expire() {
 	s.mu.Lock()
-	over := s.holds <= 0 && !(s.keep && s.state != ctlfs.Idle && s.state != ctlfs.Ended)
+	over := s.holds <= 0 && !(s.keep && s.state != ctlfs.Idle && !(s.state == ctlfs.Ended && s.waited))
 	s.mu.Unlock()
 	if over {
 		s.destroy()
@@ -294,6 +301,9 @@ func (s *Session) variables() map[string]string {
 func (s *Session) Wait(ctx context.Context) (ctlfs.Status, error) {
 	select {
 	case <-s.ended.Done():
+		s.mu.Lock()
+		s.waited = true
+		s.mu.Unlock()
 		return s.Status(), nil
 	case <-ctx.Done():
 		return ctlfs.Status{}, ctx.Err()

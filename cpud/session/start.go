@@ -302,6 +302,9 @@ func (s *Session) running(m *message, master *os.File) error {
 			s.wire.put(&message{Kind: kindPost, Name: svc.name})
 		}
 	}
+	if s.keep {
+		s.spoolOutputs()
+	}
 	s.table.started.Add(1)
 	s.table.event(s, "started")
 	s.begin()

@@ -30,11 +30,12 @@ func (s *Session) OpenStdin() {
 	s.writers++
 }
 
-// CloseStdin notes one writer less. The last one's leaving, or a call without one, ends standard input. A terminal has no such end.
-func (s *Session) CloseStdin() error {
+// CloseStdin notes one writer less. The last one's leaving, or a call without one, ends standard input, unless the writer is lost and the
+// session kept. A terminal has no such end.
+func (s *Session) CloseStdin(lost bool) error {
 	s.mu.Lock()
 	s.writers = max(0, s.writers-1)
-	if s.writers > 0 {
+	if s.writers > 0 || lost && s.keep {
 		s.mu.Unlock()
 		return nil
 	}
@@ -63,7 +64,7 @@ func (s *Session) ReadStdout(ctx context.Context, p []byte) (int, error) {
 	if out == nil {
 		return 0, io.EOF
 	}
-	return out.read(ctx, p)
+	return s.spoolFor(out)(ctx, p)
 }
 
 // ReadStderr reads what the command writes to standard error. With a terminal that is nothing, until the command ends.
@@ -73,7 +74,7 @@ func (s *Session) ReadStderr(ctx context.Context, p []byte) (int, error) {
 		return 0, err
 	}
 	if errs != nil {
-		return errs.read(ctx, p)
+		return s.spoolFor(errs)(ctx, p)
 	}
 	if _, err := s.Wait(ctx); err != nil {
 		return 0, err

@@ -9,6 +9,7 @@ import (
 
 	"cpu/lib/mnt"
 	"cpu/lib/ninep"
+	"cpu/lib/resume"
 
 	"github.com/hugelgupf/p9/linux"
 	"github.com/hugelgupf/p9/p9"
@@ -54,6 +55,14 @@ func (s *Session) attachTree(name, spec string, conn *os.File) (int, error) {
 			return 0, linux.ENOENT
 		}
 		t.attach = func(ctx context.Context) (p9.File, error) { return svc.attach(ctx, s.owner, spec) }
+		if name != controlService {
+			root, err := s.rootOf(s.ctx, svc, spec)
+			if err != nil {
+				return 0, err
+			}
+			lasting := resume.New(s.ctx, root, func(ctx context.Context) (resume.Root, error) { return s.rejoin(ctx, name, spec) })
+			t.attach = lasting.Root
+		}
 	}
 	var err error
 	if t.root, err = t.attach(s.ctx); err != nil {
@@ -61,6 +70,40 @@ func (s *Session) attachTree(name, spec string, conn *os.File) (int, error) {
 		return 0, err
 	}
 	return s.keepTree(t), nil
+}
+
+// rootOf attaches to a service, once its stream is there.
+func (s *Session) rootOf(ctx context.Context, svc *service, spec string) (resume.Root, error) {
+	f, err := svc.attach(ctx, s.owner, spec)
+	return resume.Root{File: f, Dead: svc.dead}, err
+}
+
+// rejoin attaches to the tree of a service whose stream was lost. Where the session is kept it waits for the service to be posted again.
+func (s *Session) rejoin(ctx context.Context, name, spec string) (resume.Root, error) {
+	var lost *service // whose stream has ended, though it is there still
+	for {
+		s.mu.Lock()
+		svc, keep, posts := s.services[name], s.keep, s.posts
+		s.mu.Unlock()
+		if svc != nil && svc != lost {
+			root, err := s.rootOf(ctx, svc, spec)
+			if err == nil || ctx.Err() != nil || svc.alive() {
+				return root, err
+			}
+			lost = svc
+			continue
+		}
+		if !keep {
+			return resume.Root{}, linux.EIO
+		}
+		select {
+		case <-posts:
+		case <-ctx.Done():
+			return resume.Root{}, ctx.Err()
+		case <-s.ctx.Done():
+			return resume.Root{}, linux.EIO
+		}
+	}
 }
 
 // dialled begins a 9P conversation over a socket of the session's. It owns conn.

@@ -64,7 +64,7 @@ func TestUnion(t *testing.T) {
 			s := newSessionOf(t, table, self(), test.ns+"\ncd $dir\n", "sh", "-c", test.command)
 			s.SetDir(unionDirs(t))
 			s.mustStart(t)
-			s.CloseStdin()
+			s.CloseStdin(false)
 			out, errs, st := s.output(t)
 			if out != test.want || errs != "" {
 				t.Errorf("said %q and %q, %+v, want %q", out, errs, st, test.want)
@@ -88,7 +88,7 @@ func TestUnionProgram(t *testing.T) {
 	s.SetEnv([]string{"PATH=/usr/bin:/bin"})
 	post(t, table, s, "term", term)
 	s.mustStart(t)
-	s.CloseStdin()
+	s.CloseStdin(false)
 	out, errs, st := s.output(t)
 	if want := "tool: b /usr/bin/tool\ntool\ntrue\ngood\n"; out != want || errs != "" {
 		t.Errorf("said %q and %q, %+v, want %q", out, errs, st, want)
@@ -110,7 +110,7 @@ func TestUnionReadBack(t *testing.T) {
 		s.SetDir(dir)
 		post(t, table, s, "term", term)
 		s.mustStart(t)
-		s.CloseStdin()
+		s.CloseStdin(false)
 		built, _ = s.Namespace()
 		out, errs, _ := s.output(t)
 		if errs != "" {
@@ -151,7 +151,7 @@ func TestUnionRights(t *testing.T) {
 		table := newTable(t, Config{})
 		s := newSessionOf(t, table, test.user, "bind -a "+dir+"/b "+dir+"/a", test.command...)
 		s.mustStart(t)
-		s.CloseStdin()
+		s.CloseStdin(false)
 		if out, errs, st := s.output(t); st.Code != 1 || !strings.Contains(errs, "Permission denied") {
 			t.Errorf("%q as %s: %q, %q, %+v", test.command, test.user.Name, out, errs, st)
 		}

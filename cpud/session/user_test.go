@@ -85,7 +85,7 @@ func TestShell(t *testing.T) {
 	if _, err := s.WriteStdin(ctx, []byte("echo $0\n")); err != nil {
 		t.Fatal(err)
 	}
-	s.CloseStdin()
+	s.CloseStdin(false)
 	if out, _, st := s.output(t); out != "-sh\n" || st.Code != 0 {
 		t.Errorf("said %q, %+v", out, st)
 	}

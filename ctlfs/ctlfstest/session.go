@@ -331,7 +331,7 @@ func (s *Session) OpenStdin() {
 func (s *Session) WriteStdin(ctx context.Context, p []byte) (int, error) { return s.in.write(ctx, p) }
 
 // CloseStdin ends its input with the last writer.
-func (s *Session) CloseStdin() error {
+func (s *Session) CloseStdin(bool) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.writers--

@@ -192,6 +192,7 @@ func (c *conn) end() {
 	c.w.fail(io.ErrClosedPipe)
 	c.rwc.Close()
 	c.abort()
+	c.fids.abandon()
 	c.fids.clear()
 }
 

@@ -189,6 +189,17 @@ func (t *fidTable) below(p *place) []*fid {
 	return list
 }
 
+// abandon tells the files that nobody is there any more to clunk their fids.
+func (t *fidTable) abandon() {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	for _, f := range t.fids {
+		if a, ok := f.file.(Abandoner); ok {
+			a.Abandon()
+		}
+	}
+}
+
 // clear clunks all fids.
 func (t *fidTable) clear() {
 	t.mu.Lock()

@@ -63,6 +63,11 @@ type Remover interface {
 	Remove() error
 }
 
+// Abandoner is a file that tells a clunk from the end of its connection. Abandon is called before Close in the latter case, and must not block.
+type Abandoner interface {
+	Abandon()
+}
+
 // Lock is the region, kind and owner of a POSIX record lock, as in Tgetlock. A Length of 0 reaches to the end of the file.
 type Lock struct {
 	Type          p9.LockType
