@@ -39,6 +39,7 @@ func ask(ctx context.Context, in, out *os.File, question string, secret bool) (s
 	fd := int(in.Fd())
 	if state, err := term.GetState(fd); err == nil && secret {
 		defer term.Restore(fd, state)
+		hush(fd)
 	}
 	fmt.Fprint(out, question)
 	type answer struct {
