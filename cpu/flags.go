@@ -11,6 +11,7 @@ import (
 
 const usage = `usage: cpu [flags] host [cmd [arg ...]]
        cpu -self [flags] [cmd [arg ...]]
+       cpu -top [flags] host
        cpu -ctl [flags] host ls|read|write|stat|rm|dial path
 
 host is a name, user@name or an alias of ssh_config; the default is $cpu.
@@ -26,6 +27,7 @@ host is a name, user@name or an alias of ssh_config; the default is $cpu.
   -attach n    take up session n, which was kept
   -m dir       mount the server's control tree; without cmd, that only
   -ctl         work on the control tree
+  -top         the server's sessions, live
   -mount how   auto, fuse or v9fs
   -self        a cpu server in this process; no host
   -9 file      trace 9P; - for standard error
@@ -50,7 +52,7 @@ type flags struct {
 	noEnv      bool
 
 	controlDir, mount string
-	control           bool
+	control, top      bool
 	attach            int // the session to be taken up; 0: none
 
 	self                    bool
@@ -97,6 +99,7 @@ func parseFlags(args []string, getenv func(string) string) (*flags, error) {
 	set.BoolVar(&f.noEnv, "E", false, "")
 	set.StringVar(&f.controlDir, "m", "", "")
 	set.StringVar(&f.mount, "mount", "auto", "")
+	set.BoolVar(&f.top, "top", false, "")
 	set.IntVar(&f.attach, "attach", 0, "")
 	set.BoolVar(&f.control, "ctl", false, "")
 	set.BoolVar(&f.self, "self", false, "")
@@ -132,8 +135,8 @@ func parseFlags(args []string, getenv func(string) string) (*flags, error) {
 		return nil, fmt.Errorf("-attach %d: want the number of a session", f.attach)
 	case f.attach > 0 && len(f.command) > 0:
 		return nil, errors.New("-attach: the session has a command already")
-	case f.control && f.controlDir != "":
-		return nil, errors.New("-ctl and -m do not go together")
+	case f.control && f.controlDir != "", f.control && f.top, f.top && f.controlDir != "":
+		return nil, errors.New("-ctl, -m and -top do not go together")
 	}
 	if f.tty && f.noTTY {
 		return nil, errors.New("-t and -T do not go together")

@@ -44,6 +44,10 @@ func run(args []string) int {
 		err = connected(f, func(ctx context.Context, conn *client.Conn) error {
 			return interrupted(ctx, runControl(ctx, conn, f.command))
 		})
+	case f.top:
+		err = connected(f, func(ctx context.Context, conn *client.Conn) error {
+			return interrupted(ctx, runTop(ctx, conn, f.host, os.Stdin, os.Stdout))
+		})
 	case f.controlDir != "" && len(f.command) == 0:
 		err = connected(f, func(ctx context.Context, conn *client.Conn) error {
 			return serveControl(ctx, conn, f.controlDir, f.mount)

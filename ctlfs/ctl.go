@@ -46,9 +46,13 @@ func openStats(_ context.Context, f *file, _ p9.OpenFlags) (handle, error) {
 	return &text{content: lines(f.node().tree.host.Stats())}, nil
 }
 
+func openSessionStats(_ context.Context, f *file, _ p9.OpenFlags) (handle, error) {
+	return &text{content: lines(f.node().session.Stats())}, nil
+}
+
 // openEvents begins to listen before it returns, so that nothing is missed between the open and the first read.
 func openEvents(_ context.Context, f *file, _ p9.OpenFlags) (handle, error) {
-	next, stop := f.node().tree.host.Events(context.Background())
+	next, stop := f.node().tree.host.Events(f.node().tree.user)
 	return &eventReader{next: next, stop: stop}, nil
 }
 

@@ -27,9 +27,9 @@ type Host interface {
 	// Info is what a read of ctl gives, and Stats what one of stats gives.
 	Info() []Pair
 	Stats() []Pair
-	// Events returns a function that waits for the next event and gives it as a line without a newline. Events are those from
-	// the call of Events on. stop must be called in the end.
-	Events(ctx context.Context) (next func(context.Context) (string, error), stop func())
+	// Events returns a function that waits for the next event of a session that u may see, and gives it as a line without a newline.
+	// Events are those from the call of Events on. stop must be called in the end.
+	Events(u User) (next func(context.Context) (string, error), stop func())
 }
 
 // Session is one session as the files of its directory show it. It is used by any number of goroutines at once; methods with a
@@ -66,6 +66,8 @@ type Session interface {
 	// Wait blocks until the command has ended.
 	Wait(ctx context.Context) (Status, error)
 	Status() Status
+	// Stats is what the session has done over 9P with the files of its terminal, and other services posted in it.
+	Stats() []Pair
 	// Err says why the last operation on the session that failed did so; "" if none has.
 	Err() string
 	// Fail notes such a reason which the tree itself has found, before Session was asked for anything. It returns err.

@@ -61,7 +61,7 @@ func TestPlan9(t *testing.T) {
 	for _, e := range entries {
 		names = append(names, e.Name)
 	}
-	if want := strings.Fields("ctl args env dir ns note notepg wait status errstr stdin stdout stderr"); !slices.Equal(names, want) {
+	if want := strings.Fields("ctl args env dir ns note notepg wait status errstr stdin stdout stderr stats"); !slices.Equal(names, want) {
 		t.Errorf("1 has %q", names)
 	}
 	must(t, write("1/args", "cat\n", plan9.OTRUNC))

@@ -89,6 +89,7 @@ var (
 		{name: "stdin", id: 26, mode: regular | writable, open: openStdin},
 		{name: "stdout", id: 27, mode: regular | readable, open: openStdout},
 		{name: "stderr", id: 28, mode: regular | readable, open: openStderr},
+		{name: "stats", id: 31, mode: regular | readable, open: openSessionStats},
 	}
 	// consFiles are those of a session with a terminal.
 	consFiles = []*entry{

@@ -59,7 +59,7 @@ func TestLayout(t *testing.T) {
 		}
 		rw, r, w := " 100600 1000.100", " 100400 1000.100", " 100200 1000.100"
 		want = []string{"ctl" + rw, "args" + rw, "env" + rw, "dir" + rw, "ns" + rw, "note" + rw, "notepg" + rw, "wait" + r, "status" + r,
-			"errstr" + r, "stdin" + w, "stdout" + r, "stderr" + r}
+			"errstr" + r, "stdin" + w, "stdout" + r, "stderr" + r, "stats" + r}
 		if got := list(t, dir, n); !slices.Equal(got, want) {
 			t.Errorf("/%s has %q, want %q", n, got, want)
 		}
@@ -227,6 +227,9 @@ func TestDaemon(t *testing.T) {
 		}
 		if got := read(t, dir, "stats"); got != "started 1\n" {
 			t.Errorf("stats reads %q", got)
+		}
+		if got := read(t, dir, n+"/stats"); got != "requests 0\n" {
+			t.Errorf("the session's stats read %q", got)
 		}
 		must(t, write(dir, n+"/args", "true"))
 		must(t, writeMode(dir, n+"/ctl", "start", p9.WriteOnly))

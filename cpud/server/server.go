@@ -128,13 +128,16 @@ func (s *Server) ServeConn(ctx context.Context, c net.Conn) {
 	log := s.Log.With("from", c.RemoteAddr().String())
 	stop := context.AfterFunc(ctx, func() { c.Close() })
 	defer stop()
+	s.Table.Connections.Add(1)
 	conn, channels, requests, login, err := s.logIn(c)
 	if err != nil {
 		c.Close()
+		s.Table.Failures.Add(1)
 		log.Info("no login", login.about(err)...)
 		return
 	}
 	log = log.With("user", login.user.Name)
+	s.Table.Logins.Add(1)
 	log.Info("login", "key", login.fingerprint)
 	connCtx, cancel := context.WithCancel(ctx)
 	l := &link{server: s, conn: conn, login: login, host: login.rights.host(s.Table), log: log, ctx: connCtx}

@@ -30,7 +30,7 @@ func (c *channel) control(words string) (func(), error) {
 		return nil, errWords
 	}
 	tree := ctlfs.New(c.link.host, c.link.user())
-	srv := &ninep.Server{Attacher: tree, Log: c.link.log}
+	srv := &ninep.Server{Attacher: tree, Log: c.link.log, Stats: c.link.server.Table.Served()}
 	return func() { srv.Serve(c.ctx, stream{c.ch}) }, nil
 }
 

@@ -81,7 +81,7 @@ func TestNoteGroup(t *testing.T) {
 
 func TestStop(t *testing.T) {
 	table := newTable(t, Config{})
-	next, stop := table.Events(soon(t))
+	next, stop := table.Events(self())
 	defer stop()
 	s := newSessionOf(t, table, self(), "", "sh", "-c", "echo ready; read x; exit 5")
 	s.mustStart(t)

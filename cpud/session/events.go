@@ -6,6 +6,8 @@ import (
 	"context"
 	"fmt"
 	"sync"
+
+	"cpu/ctlfs"
 )
 
 // maxEvents is how many lines wait for a slow reader of events; it misses those that come after.
@@ -14,7 +16,7 @@ const maxEvents = 256
 // events hands each line to everyone who listens.
 type events struct {
 	mu        sync.Mutex
-	listeners map[chan string]bool
+	listeners map[chan string]ctlfs.User
 }
 
 // event says what has become of a session.
@@ -23,7 +25,10 @@ func (t *Table) event(s *Session, what string) {
 	t.log.Info("session", "number", s.number, "user", s.owner.Name, "event", what)
 	t.events.mu.Lock()
 	defer t.events.mu.Unlock()
-	for l := range t.events.listeners {
+	for l, u := range t.events.listeners {
+		if !sees(u, s) {
+			continue
+		}
 		select {
 		case l <- line:
 		default:
@@ -31,15 +36,15 @@ func (t *Table) event(s *Session, what string) {
 	}
 }
 
-// Events begins to listen: next waits for a line, `number user what`, where what is started, ended, kept or dropped. Stop ends it.
-func (t *Table) Events(ctx context.Context) (next func(context.Context) (string, error), stop func()) {
+// Events begins to listen to what becomes of the sessions that u may see: next waits for a line, `number user what`, where what is started, ended, kept or dropped. Stop ends it.
+func (t *Table) Events(u ctlfs.User) (next func(context.Context) (string, error), stop func()) {
 	l := make(chan string, maxEvents)
 	t.events.mu.Lock()
 	defer t.events.mu.Unlock()
 	if t.events.listeners == nil {
-		t.events.listeners = map[chan string]bool{}
+		t.events.listeners = map[chan string]ctlfs.User{}
 	}
-	t.events.listeners[l] = true
+	t.events.listeners[l] = u
 	next = func(ctx context.Context) (string, error) {
 		select {
 		case line := <-l:

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"cpu/ctlfs"
+	"cpu/lib/ninep"
 
 	"github.com/hugelgupf/p9/linux"
 	"golang.org/x/sys/unix"
@@ -63,23 +64,59 @@ func (t *Table) Info() []ctlfs.Pair {
 	}
 }
 
-// Stats counts: sessions started and failed to; requests, bytes and fids of the 9P that sessions serve and use.
+// Stats counts: sessions there are, and were started and failed to; connections, logins and failures of such; requests, bytes and fids of the
+// 9P with the services posted in sessions (client), and of what is served to sessions and terminals (server); what the kernel has asked of
+// mounts, and what of that was answered without asking further.
 func (t *Table) Stats() []ctlfs.Pair {
+	var pairs []ctlfs.Pair
+	count := func(name string, v int64) {
+		pairs = append(pairs, ctlfs.Pair{Name: name, Value: strconv.FormatInt(v, 10)})
+	}
+	nine := func(whose string, s *ninep.Stats) {
+		count(whose+"requests", s.Requests.Load())
+		count(whose+"pending", s.Pending.Load())
+		count(whose+"fids", s.Fids.Load())
+		count(whose+"bytesin", s.BytesIn.Load())
+		count(whose+"bytesout", s.BytesOut.Load())
+	}
+	var client ninep.Stats
+	add := func(s *ninep.Stats) {
+		client.Requests.Add(s.Requests.Load())
+		client.Pending.Add(s.Pending.Load())
+		client.Fids.Add(s.Fids.Load())
+		client.BytesIn.Add(s.BytesIn.Load())
+		client.BytesOut.Add(s.BytesOut.Load())
+	}
+	t.mu.Lock()
+	sessions := len(t.sessions)
+	add(&t.past)
+	for _, s := range t.sessions {
+		add(&s.nine)
+	}
+	t.mu.Unlock()
+	count("sessions", int64(sessions))
+	count("started", t.started.Load())
+	count("failed", t.failed.Load())
+	count("connections", t.Connections.Load())
+	count("logins", t.Logins.Load())
+	count("loginfailures", t.Failures.Load())
+	nine("client", &client)
+	nine("server", &t.server)
+	count("mountrequests", t.mounts.Requests.Load())
+	count("mounthits", t.mounts.Hits.Load())
+	return pairs
+}
+
+// Stats is the session's part of the client's.
+func (s *Session) Stats() []ctlfs.Pair {
 	count := func(name string, v int64) ctlfs.Pair {
 		return ctlfs.Pair{Name: name, Value: strconv.FormatInt(v, 10)}
 	}
 	return []ctlfs.Pair{
-		count("started", t.started.Load()),
-		count("failed", t.failed.Load()),
-		count("clientrequests", t.client.Requests.Load()),
-		count("clientpending", t.client.Pending.Load()),
-		count("clientfids", t.client.Fids.Load()),
-		count("clientbytesin", t.client.BytesIn.Load()),
-		count("clientbytesout", t.client.BytesOut.Load()),
-		count("serverrequests", t.server.Requests.Load()),
-		count("serverpending", t.server.Pending.Load()),
-		count("serverfids", t.server.Fids.Load()),
-		count("serverbytesin", t.server.BytesIn.Load()),
-		count("serverbytesout", t.server.BytesOut.Load()),
+		count("requests", s.nine.Requests.Load()),
+		count("pending", s.nine.Pending.Load()),
+		count("fids", s.nine.Fids.Load()),
+		count("bytesin", s.nine.BytesIn.Load()),
+		count("bytesout", s.nine.BytesOut.Load()),
 	}
 }

@@ -128,7 +128,7 @@ func (p *Posting) Serve(ctx context.Context, conn io.ReadWriteCloser) error {
 	}
 	s.mu.Unlock()
 	defer s.removeService(svc)
-	c, err := ninep.NewClient(ctx, conn, ninep.ClientConfig{Stats: &s.table.client})
+	c, err := ninep.NewClient(ctx, conn, ninep.ClientConfig{Stats: &s.nine})
 	if err != nil {
 		svc.fail(words(ninep.Errno(err), "/srv/%s: %v", svc.name, err))
 		return err

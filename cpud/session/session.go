@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"cpu/ctlfs"
+	"cpu/lib/ninep"
 
 	"github.com/hugelgupf/p9/linux"
 )
@@ -29,6 +30,8 @@ type Session struct {
 	table  *Table
 	number int
 	owner  ctlfs.User
+
+	nine ninep.Stats // of the 9P with services posted in it
 
 	ctx    context.Context // done: everything of the session is to end
 	cancel context.CancelFunc

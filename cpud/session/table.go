@@ -43,9 +43,14 @@ type Table struct {
 	began  time.Time
 	work   sync.WaitGroup // sessions being taken down
 
-	client, server          ninep.Stats
+	past                    ninep.Stats // with services posted in sessions that are gone
+	server                  ninep.Stats
+	mounts                  mnt.Stats
 	started, failed, lastID atomic.Int64
 	events                  events
+
+	// Connections, logins and logins that failed, so far: counted by who lets users in.
+	Connections, Logins, Failures atomic.Int64
 
 	mu       sync.Mutex
 	sessions map[int]*Session
@@ -136,8 +141,16 @@ func (t *Table) all() []*Session {
 func (t *Table) remove(s *Session) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	delete(t.sessions, s.number)
+	if t.sessions[s.number] == s {
+		delete(t.sessions, s.number)
+		t.past.Requests.Add(s.nine.Requests.Load())
+		t.past.BytesIn.Add(s.nine.BytesIn.Load())
+		t.past.BytesOut.Add(s.nine.BytesOut.Load())
+	}
 }
+
+// Served is where the 9P of the control tree is counted.
+func (t *Table) Served() *ninep.Stats { return &t.server }
 
 // Close ends all sessions, and returns when nothing is left of them. There will be no new ones.
 func (t *Table) Close() error {

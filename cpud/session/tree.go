@@ -112,7 +112,7 @@ func (s *Session) dialled(conn *os.File) (*ninep.Client, error) {
 	if err != nil {
 		return nil, err
 	}
-	return ninep.NewClient(s.ctx, w.conn, ninep.ClientConfig{Stats: &s.table.client})
+	return ninep.NewClient(s.ctx, w.conn, ninep.ClientConfig{Stats: &s.nine})
 }
 
 // terminalIDs maps the ids of the user at the terminal to the session's user's. In a user namespace, which has no number but his, all
@@ -164,7 +164,7 @@ func (s *Session) serveFUSE(n int, name string, dev *os.File) error {
 	}
 	s.work.Go(func() {
 		defer t.hangUp()
-		if err := mnt.ServeFUSE(s.ctx, dev, t.root, mnt.Options{FSName: name, IDs: t.ids}); err != nil && s.ctx.Err() == nil {
+		if err := mnt.ServeFUSE(s.ctx, dev, t.root, mnt.Options{FSName: name, IDs: t.ids, Stats: &s.table.mounts}); err != nil && s.ctx.Err() == nil {
 			s.table.log.Warn("mount", "session", s.number, "err", err)
 		}
 	})

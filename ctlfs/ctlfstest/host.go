@@ -114,7 +114,7 @@ func (h *Host) Stats() []ctlfs.Pair {
 }
 
 // Events tells of sessions that start and end.
-func (h *Host) Events(context.Context) (next func(context.Context) (string, error), stop func()) {
+func (h *Host) Events(ctlfs.User) (next func(context.Context) (string, error), stop func()) {
 	w := make(chan string, 16)
 	h.mu.Lock()
 	defer h.mu.Unlock()

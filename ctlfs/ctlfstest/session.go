@@ -308,6 +308,9 @@ func (s *Session) Wait(ctx context.Context) (ctlfs.Status, error) {
 	}
 }
 
+// Stats has one counter.
+func (s *Session) Stats() []ctlfs.Pair { return []ctlfs.Pair{{Name: "requests", Value: "0"}} }
+
 // Status is how it fares.
 func (s *Session) Status() ctlfs.Status {
 	s.mu.Lock()

@@ -152,6 +152,7 @@ func (r *request) readAhead(h *handle, off int64, size int) error {
 			break
 		}
 		p := c.buf[off-c.off:][:min(have, int64(size))]
+		s.stats.Hits.Add(1)
 		r.data = append(r.data, p)
 		off, size = off+int64(len(p)), size-len(p)
 		if size > 0 && c.n < len(c.buf) {

@@ -22,17 +22,20 @@ func (r *request) lookup(dir *node) error {
 		return linux.ENAMETOOLONG
 	}
 	if e, at, known := dir.listed(name); known && e == nil {
+		r.s.stats.Hits.Add(1)
 		r.absent(dir)
 		return nil
 	} else if known {
 		if local, ok := r.s.fresh(e, at); ok {
 			n := r.s.enter(dir, name, e.QID, &e.Attr, nil)
 			n.learn(e.QID, &e.Attr, local, at)
+			r.s.stats.Hits.Add(1)
 			r.entry(n, &e.Attr)
 			return nil
 		}
 	}
 	if r.foreseen(dir, name) {
+		r.s.stats.Hits.Add(1)
 		return nil
 	}
 	_, err := r.find(dir, name)
@@ -136,6 +139,7 @@ func (s *server) attributes(r *request, n *node, h *handle) (p9.Attr, time.Durat
 	n.mu.Lock()
 	if d := left(n.till); d > 0 {
 		defer n.mu.Unlock()
+		s.stats.Hits.Add(1)
 		return n.attr, d, nil
 	}
 	local := n.local

@@ -2,6 +2,8 @@
 
 package mnt
 
+import "sync/atomic"
+
 // Options are what a mount is to look like. The zero value is ready.
 type Options struct {
 	// FSName is the source shown in /proc/mounts, such as term. Empty: 9p.
@@ -14,9 +16,18 @@ type Options struct {
 	// served with one user's rights to several.
 	CheckModes bool
 
+	// Stats is counted in, and may be shared by mounts; nil: not counted.
+	Stats *Stats
+
 	// IDs are user and group ids as the far side has them and as this mount shows them, in both directions. Other ids pass as they are.
 	// v9fs cannot map ids and ignores them.
 	IDs []IDMap
+}
+
+// Stats counts what the kernel asks of mounts that are served by FUSE.
+type Stats struct {
+	Requests atomic.Int64 // so far, but for those that ask for nothing
+	Hits     atomic.Int64 // names, attributes and data that were known, and not asked for at the far side
 }
 
 // AnyID as IDMap.Far stands for every id that no other entry has. A kernel refuses to write where the owner has no number in a mount's user

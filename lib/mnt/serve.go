@@ -55,7 +55,10 @@ func ServeFUSE(ctx context.Context, dev *os.File, root p9.File, o Options) error
 }
 
 func newServer(ctx context.Context, dev *os.File, o Options) *server {
-	s := &server{dev: dev, ids: newIDs(o.IDs), pending: map[uint64]*request{}, handles: map[uint64]any{}}
+	s := &server{dev: dev, stats: o.Stats, ids: newIDs(o.IDs), pending: map[uint64]*request{}, handles: map[uint64]any{}}
+	if s.stats == nil {
+		s.stats = new(Stats)
+	}
 	s.ctx, s.cancel = context.WithCancel(ctx)
 	s.clunks.ctx = ctx
 	s.nodes.byID, s.nodes.byPath = map[uint64]*node{}, map[uint64]*node{}
@@ -93,6 +96,7 @@ type server struct {
 	ctx    context.Context // done: everything is to end
 	cancel context.CancelFunc
 	ids    ids
+	stats  *Stats
 	root   *node
 	nodes  table
 	tree   sync.Mutex // who is whose parent
@@ -235,6 +239,7 @@ func (s *server) take(buf *[messageCap]byte, size int) error {
 		s.interrupt(r.in.u64())
 	case opNotifyReply, opDestroy:
 	default:
+		s.stats.Requests.Add(1)
 		r.ctx, r.cancel = context.WithCancel(s.ctx)
 		s.mu.Lock()
 		s.pending[r.unique] = r
