@@ -146,6 +146,9 @@ func (t *Table) remove(s *Session) {
 		t.past.Requests.Add(s.nine.Requests.Load())
 		t.past.BytesIn.Add(s.nine.BytesIn.Load())
 		t.past.BytesOut.Add(s.nine.BytesOut.Load())
+		if len(t.sessions) == 0 {
+			t.work.Go(release)
+		}
 	}
 }
 

@@ -2,7 +2,10 @@
 
 package mnt
 
-import "sync"
+import (
+	"sync"
+	"time"
+)
 
 const (
 	chunkSize   = 512 << 10 // bytes read ahead at once
@@ -10,6 +13,8 @@ const (
 	aheadMax    = 32 << 20  // of all of a mount
 	outOfOrder  = 512 << 10 // how far from where the last read ended one still counts as the next
 	behindReads = 1 << 20   // data that far behind the reader is dropped
+
+	windowLife = 2 * time.Second // after the last read, what was read ahead is dropped: the kernel has what it wanted of a program that runs
 )
 
 // budget bounds the memory of what is read ahead.
@@ -42,6 +47,7 @@ type window struct {
 	chunks []*chunk
 	next   int64 // where a reader that goes on would read
 	run    int64 // bytes read so far in that manner
+	timer  *time.Timer
 }
 
 // chunk is a piece of a file, there or on its way.
@@ -67,8 +73,24 @@ func (w *window) first(c *chunk) {
 func (s *server) dropWindow(w *window) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
+	if w.timer != nil {
+		w.timer.Stop()
+	}
 	s.dropChunks(w, func(*chunk) bool { return true })
 	w.run = 0
+}
+
+// linger has the window forget what it holds when nobody has read for a while. W.mu is held.
+func (s *server) linger(w *window) {
+	if w.timer != nil {
+		w.timer.Reset(windowLife)
+	} else if len(w.chunks) > 0 {
+		w.timer = time.AfterFunc(windowLife, func() {
+			w.mu.Lock()
+			defer w.mu.Unlock()
+			s.dropChunks(w, func(*chunk) bool { return true })
+		})
+	}
 }
 
 // dropChunks forgets some. W.mu is held, likewise in unref.
@@ -123,6 +145,7 @@ func (r *request) readAhead(h *handle, off int64, size int) error {
 		w.since = now
 	}
 	s.sequential(h, off, size, length)
+	s.linger(w)
 	var used []*chunk
 	r.done = func() {
 		w.mu.Lock()

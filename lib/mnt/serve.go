@@ -156,12 +156,10 @@ func (s *server) shut() {
 // loop takes requests from the kernel until the mount, or the device, is gone.
 func (s *server) loop() error {
 	for {
-		buf := buffers.Get().(*[messageCap]byte)
-		n, err := s.receive(buf[:])
+		buf, n, err := s.receive()
 		switch {
 		case err == nil:
 		case errors.Is(err, unix.ENOENT), errors.Is(err, unix.EINTR), errors.Is(err, unix.EAGAIN):
-			recycle(buf)
 			continue
 		case errors.Is(err, unix.ENODEV), errors.Is(err, unix.ECONNABORTED), errors.Is(err, os.ErrClosed):
 			return nil
@@ -174,8 +172,15 @@ func (s *server) loop() error {
 	}
 }
 
-func (s *server) receive(buf []byte) (n int, err error) {
-	read := func(fd uintptr) { n, err = unix.Read(int(fd), buf) }
+// receive waits for a message. While it waits it has no buffer: most mounts have nothing to do most of the time.
+func (s *server) receive() (buf *[messageCap]byte, n int, err error) {
+	read := func(fd uintptr) {
+		buf = buffers.Get().(*[messageCap]byte)
+		if n, err = unix.Read(int(fd), buf[:]); err != nil {
+			recycle(buf)
+			buf = nil
+		}
+	}
 	cerr := s.conn.Read(func(fd uintptr) bool {
 		read(fd)
 		return err != unix.EAGAIN
@@ -185,9 +190,10 @@ func (s *server) receive(buf []byte) (n int, err error) {
 		cerr = s.conn.Control(read)
 	}
 	if cerr != nil {
-		return 0, cerr
+		recycle(buf)
+		return nil, 0, cerr
 	}
-	return n, err
+	return buf, n, err
 }
 
 // A message is read into one of these.
