@@ -212,3 +212,24 @@ func descriptors(t *testing.T, pid int) []string {
 	}
 	return all
 }
+
+// TestVanishes is about an end of the connection that says nothing any more, with nobody to say that it has gone.
+func TestVanishes(t *testing.T) {
+	r := newRig(t, "-alive", "100ms")
+	c, _ := r.running("-o", "ServerAliveInterval=1", "-o", "ServerAliveCountMax=1")
+	// The terminal stops: the server ends its session.
+	c.Process.Signal(syscall.SIGSTOP)
+	r.log.find(regexp.MustCompile("end of connection"))
+	c.Process.Signal(syscall.SIGCONT)
+	c.Wait()
+	if code := c.ProcessState.ExitCode(); code != 255 {
+		t.Errorf("the terminal that was not there ended with %d", code)
+	}
+	c, _ = r.running("-o", "ServerAliveInterval=1", "-o", "ServerAliveCountMax=1")
+	r.daemon.Process.Signal(syscall.SIGSTOP)
+	c.Wait()
+	r.daemon.Process.Signal(syscall.SIGCONT)
+	if code := c.ProcessState.ExitCode(); code != 255 {
+		t.Errorf("the terminal of a server that is not there ended with %d", code)
+	}
+}

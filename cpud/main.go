@@ -21,6 +21,7 @@ import (
 	"strconv"
 	"sync"
 	"syscall"
+	"time"
 
 	"cpu/cpud/server"
 	"cpu/cpud/session"
@@ -38,6 +39,8 @@ const usage = `usage: cpud [flags]
   -ak file      the keys that may come in (default ~user/.ssh/authorized_keys)
   -mount how    auto, fuse or v9fs
   -m dir        mount the control tree there
+  -alive d      ask clients every d whether they are there (default never)
+  -startups n   connections that have not logged in (default 100)
   -max n        sessions at once (default any number)
   -d -V         debug, version
 `
@@ -72,6 +75,8 @@ type flags struct {
 	keys, mount string
 	controlDir  string
 	max         int
+	startups    int
+	alive       time.Duration
 	debug       bool
 	version     bool
 }
@@ -86,6 +91,8 @@ func parseFlags(args []string) (*flags, error) {
 	set.StringVar(&f.keys, "ak", "", "")
 	set.StringVar(&f.mount, "mount", "auto", "")
 	set.StringVar(&f.controlDir, "m", "", "")
+	set.IntVar(&f.startups, "startups", 0, "")
+	set.DurationVar(&f.alive, "alive", 0, "")
 	set.IntVar(&f.max, "max", 0, "")
 	set.BoolVar(&f.debug, "d", false, "")
 	set.BoolVar(&f.version, "V", false, "")
@@ -97,6 +104,10 @@ func parseFlags(args []string) (*flags, error) {
 		return nil, fmt.Errorf("%s: no arguments are wanted", set.Arg(0))
 	case f.mount != "auto" && f.mount != "fuse" && f.mount != "v9fs":
 		return nil, fmt.Errorf("-mount %s: want auto, fuse or v9fs", f.mount)
+	case f.startups < 0:
+		return nil, fmt.Errorf("-startups %d: want a number of connections", f.startups)
+	case f.alive < 0:
+		return nil, fmt.Errorf("-alive %v: want a time", f.alive)
 	case f.max < 0:
 		return nil, fmt.Errorf("-max %d: want a number of sessions", f.max)
 	}
@@ -154,7 +165,8 @@ func run(args []string) error {
 		}
 		defer m.Close()
 	}
-	srv, err := server.New(server.Config{HostKeys: []ssh.Signer{key}, AuthorizedKeys: f.keys, Table: table, Log: log})
+	srv, err := server.New(server.Config{HostKeys: []ssh.Signer{key}, AuthorizedKeys: f.keys, Table: table, Log: log,
+		MaxStartups: f.startups, Alive: f.alive})
 	if err != nil {
 		return err
 	}

@@ -28,6 +28,9 @@ type Host struct {
 	ProxyJump      []string
 	ConnectTimeout time.Duration // until the host has proven its key; 0: the system's
 
+	AliveInterval time.Duration // how often the server is asked whether it is there; 0 is never
+	AliveCount    int           // how many questions it may leave unanswered
+
 	ControlMaster  bool          // the connection may be shared with others to the same host
 	ControlPath    string        // the socket for that; "" is for the caller to choose, NoControlPath is none
 	ControlPersist time.Duration // how long an unused connection is kept for others: 0 not at all, ForEver
@@ -144,12 +147,15 @@ func (c *Config) host(name, user string, s settings) (*Host, error) {
 	default:
 		h.network = "tcp"
 	}
-	if t := s.first("connecttimeout"); t != "" {
-		n, err := strconv.Atoi(t)
-		if err != nil || n < 0 {
-			return nil, fmt.Errorf("ConnectTimeout=%s: not a number of seconds", t)
-		}
-		h.ConnectTimeout = time.Duration(n) * time.Second
+	var err error
+	if h.ConnectTimeout, err = seconds(s, "connecttimeout", "0"); err != nil {
+		return nil, err
+	}
+	if h.AliveInterval, err = seconds(s, "serveraliveinterval", "0"); err != nil {
+		return nil, err
+	}
+	if h.AliveCount, err = strconv.Atoi(cmp.Or(s.first("serveralivecountmax"), "3")); err != nil {
+		return nil, fmt.Errorf("ServerAliveCountMax=%s: not a number", s.first("serveralivecountmax"))
 	}
 	if err := h.control(c, tokens, s); err != nil {
 		return nil, err
@@ -217,6 +223,16 @@ func parseTime(s string) (d time.Duration, err error) {
 			s = s[1:]
 		}
 		d += time.Duration(n) * unit
+	}
+	return d, nil
+}
+
+// seconds is a keyword's number of seconds.
+func seconds(s settings, keyword, otherwise string) (time.Duration, error) {
+	v := cmp.Or(s.first(keyword), otherwise)
+	d, err := parseTime(v)
+	if err != nil {
+		return 0, fmt.Errorf("%s=%s: not a number of seconds", keyword, v)
 	}
 	return d, nil
 }

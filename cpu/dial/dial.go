@@ -10,6 +10,8 @@ import (
 	"log/slog"
 	"net"
 
+	"cpu/lib/alive"
+
 	"golang.org/x/crypto/ssh"
 )
 
@@ -80,6 +82,9 @@ func (c *Config) dial(ctx context.Context, h *Host) (*ssh.Client, error) {
 	if err != nil {
 		conn.Close()
 		return nil, plain(connectCtx, err)
+	}
+	if h.AliveInterval > 0 {
+		go alive.Watch(context.Background(), client, h.AliveInterval, h.AliveCount) // ends with the client
 	}
 	c.log().Info("logged in", "host", h.Name, "address", conn.RemoteAddr().String(), "user", h.User)
 	return client, nil

@@ -109,7 +109,7 @@ var literal = strings.NewReplacer("*", "[*]", "?", "[?]", "[", "[[]")
 // keywords are those that are looked for in a configuration without ssh's help.
 var keywords = []string{"HostName", "Port", "User", "IdentityFile", "IdentitiesOnly", "IdentityAgent", "UserKnownHostsFile", "GlobalKnownHostsFile",
 	"HashKnownHosts", "StrictHostKeyChecking", "HostKeyAlias", "ConnectTimeout", "AddressFamily", "ProxyCommand", "ProxyJump",
-	"ControlMaster", "ControlPath", "ControlPersist"}
+	"ControlMaster", "ControlPath", "ControlPersist", "ServerAliveInterval", "ServerAliveCountMax"}
 
 // defaults are ssh's, for what it does not say itself.
 var defaults = settings{

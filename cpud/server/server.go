@@ -16,6 +16,7 @@ import (
 
 	"cpu/cpud/session"
 	"cpu/ctlfs"
+	"cpu/lib/alive"
 
 	"golang.org/x/crypto/ssh"
 )
@@ -32,13 +33,17 @@ type Config struct {
 	Table *session.Table // the caller closes it when the server is done
 	Log   *slog.Logger   // a line for each login, failure and end; nil: none
 
-	LoginGrace time.Duration // how long a client may take to log in; 0 is two minutes
+	LoginGrace  time.Duration // how long a client may take to log in; 0 is two minutes
+	MaxStartups int           // connections that have not logged in; 0 is 100
+	Alive       time.Duration // how often a client is asked whether it is there; 0 is never
 }
 
 const (
-	defaultLoginGrace = 2 * time.Minute
-	maxAuthTries      = 6
-	maxChannels       = 512 // open at once on one connection; cpu needs one for all its sessions, and one for each service it posts
+	defaultLoginGrace  = 2 * time.Minute
+	defaultMaxStartups = 100
+	maxAuthTries       = 6
+	aliveCount         = 3   // questions in a row that a client may leave unanswered
+	maxChannels        = 512 // open at once on one connection; cpu needs one for all its sessions, and one for each service it posts
 )
 
 // version is the server's name on the wire. Its beginning makes stock ssh say when nobody reads its output any more (the request
@@ -48,8 +53,9 @@ const version = "SSH-2.0-OpenSSH-cpud"
 // A Server lets users in and gives them their streams. It may serve any number of connections at once.
 type Server struct {
 	Config
-	ssh ssh.ServerConfig // of every connection
-	uid int              // that cpud runs as
+	ssh      ssh.ServerConfig // of every connection
+	uid      int              // that cpud runs as
+	startups startups
 }
 
 // New makes a server. It fails if there is no host key, or no table.
@@ -61,7 +67,7 @@ func New(c Config) (*Server, error) {
 		c.Log = slog.New(slog.DiscardHandler)
 	}
 	c.LoginGrace = cmp.Or(c.LoginGrace, defaultLoginGrace)
-	s := &Server{Config: c, uid: os.Getuid()}
+	s := &Server{Config: c, uid: os.Getuid(), startups: startups{max: cmp.Or(c.MaxStartups, defaultMaxStartups)}}
 	s.ssh = ssh.ServerConfig{
 		Config:                  ssh.Config{Ciphers: ciphers, KeyExchanges: keyExchanges, MACs: macs},
 		MaxAuthTries:            maxAuthTries,
@@ -129,7 +135,9 @@ func (s *Server) ServeConn(ctx context.Context, c net.Conn) {
 	stop := context.AfterFunc(ctx, func() { c.Close() })
 	defer stop()
 	s.Table.Connections.Add(1)
+	s.startups.begin(c)
 	conn, channels, requests, login, err := s.logIn(c)
+	s.startups.end(c)
 	if err != nil {
 		c.Close()
 		s.Table.Failures.Add(1)
@@ -142,6 +150,9 @@ func (s *Server) ServeConn(ctx context.Context, c net.Conn) {
 	connCtx, cancel := context.WithCancel(ctx)
 	l := &link{server: s, conn: conn, login: login, host: login.rights.host(s.Table), log: log, ctx: connCtx}
 	l.running.Go(func() { answer(requests) })
+	if s.Alive > 0 {
+		l.running.Go(func() { alive.Watch(connCtx, conn, s.Alive, aliveCount) })
+	}
 	open := make(chan struct{}, maxChannels)
 	for ch := range channels {
 		if ch.ChannelType() != "session" {
