@@ -26,9 +26,18 @@ func TestFlags(t *testing.T) {
 		{args: "-T -d -v -9 - host", want: flags{noTTY: true, debug: true, verbose: true, trace: "-", host: "host"}},
 		{args: "-self sh -c x", want: flags{self: true, command: []string{"sh", "-c", "x"}}},
 		{args: "-self", want: flags{self: true}},
+		{args: "-srv a=/x -srv b=!c=d host", want: flags{services: []posting{{"a", "/x"}, {"b", "!c=d"}}, host: "host"}},
+		{args: "-ctl host ls /", want: flags{control: true, host: "host", command: []string{"ls", "/"}}},
+		{args: "-m /x -mount v9fs host", want: flags{controlDir: "/x", mount: "v9fs", host: "host"}},
+		{args: "-top host", want: flags{top: true, host: "host"}},
+		{args: "-attach 3 host", want: flags{attach: 3, host: "host"}},
 		{args: "-V", want: flags{version: true}},
 		{args: "", err: "no host\n"},
 		{args: "-t -T host", err: "-t and -T do not go together"},
+		{args: "-attach 3 host ls", err: "-attach: the session has a command already"},
+		{args: "-attach -1 host", err: "-attach -1: want the number"},
+		{args: "-mount nfs host", err: "-mount nfs: want auto, fuse or v9fs"},
+		{args: "-ctl -m /x host", err: "-ctl, -m and -top do not go together"},
 		{args: "-nosuch host", err: "flag provided but not defined: -nosuch"},
 		{args: "-p", err: "flag needs an argument: -p"},
 	} {
@@ -45,6 +54,9 @@ func TestFlags(t *testing.T) {
 		}
 		if c.want.root == "" {
 			c.want.root = "/"
+		}
+		if c.want.mount == "" {
+			c.want.mount = "auto"
 		}
 		if len(got.command) == 0 {
 			got.command = nil
