@@ -3,12 +3,19 @@ module cpu
 go 1.26.0
 
 require (
-	9fans.net/go v0.0.8-0.20250307142834-96bdba94b63f // indirect
-	github.com/creack/pty v1.1.24 // indirect
-	github.com/hugelgupf/p9 v0.4.1 // indirect
-	github.com/kevinburke/ssh_config v1.6.0 // indirect
+	9fans.net/go v0.0.8-0.20250307142834-96bdba94b63f
+	github.com/creack/pty v1.1.24
+	github.com/hugelgupf/p9 v0.4.1
+	github.com/kevinburke/ssh_config v1.6.0
+	github.com/mdlayher/vsock v1.4.0
+	golang.org/x/crypto v0.58.0
+	golang.org/x/sys v0.50.0
+	golang.org/x/term v0.48.0
+)
+
+require (
+	github.com/mdlayher/socket v0.8.0 // indirect
 	github.com/u-root/uio v0.0.0-20230305220412-3e8cd9d6bf63 // indirect
-	golang.org/x/crypto v0.58.0 // indirect
-	golang.org/x/sys v0.50.0 // indirect
-	golang.org/x/term v0.48.0 // indirect
+	golang.org/x/net v0.62.0 // indirect
+	golang.org/x/sync v0.24.0 // indirect
 )

@@ -14,7 +14,7 @@ const usage = `usage: cpu [flags] host [cmd [arg ...]]
        cpu -top [flags] host
        cpu -ctl [flags] host ls|read|write|stat|rm|dial path
 
-host is a name, user@name or an alias of ssh_config; the default is $cpu.
+host is a name, user@name, an alias of ssh_config, unix/path, vsock/cid or vsock-mux/path; the default is $cpu.
 
   -n file      namespace file, repeatable; - for standard input, none for no mounts
   -r dir       export this directory as the terminal's root (default /)
@@ -22,6 +22,8 @@ host is a name, user@name or an alias of ssh_config; the default is $cpu.
   -ro          export read only
   -srv name=addr   post another 9P service as /srv/name
   -p port -l user -i keyfile -F config -o option=value -J jump    as ssh
+  -net name    tcp, unix, vsock, unix-vsock
+  -ssh         through the host's own sshd
   -t -T        a terminal always, never
   -e name[=value] -E    environment: add, none
   -attach n    take up session n, which was kept
@@ -45,6 +47,8 @@ type flags struct {
 	readOnly   bool
 
 	port, user, config  string
+	network, jump       string
+	ssh                 bool
 	identities, options []string
 
 	tty, noTTY bool
@@ -92,7 +96,9 @@ func parseFlags(args []string, getenv func(string) string) (*flags, error) {
 	set.StringVar(&f.config, "F", "", "")
 	set.Var(list{&f.identities}, "i", "")
 	set.Var(list{&f.options}, "o", "")
-	jump := set.String("J", "", "")
+	set.StringVar(&f.jump, "J", "", "")
+	set.StringVar(&f.network, "net", "", "")
+	set.BoolVar(&f.ssh, "ssh", false, "")
 	set.BoolVar(&f.tty, "t", false, "")
 	set.BoolVar(&f.noTTY, "T", false, "")
 	set.Var(list{&f.env}, "e", "")
@@ -113,8 +119,8 @@ func parseFlags(args []string, getenv func(string) string) (*flags, error) {
 		}
 		return nil, err
 	}
-	if *jump != "" {
-		f.options = append(f.options, "ProxyJump="+*jump)
+	if f.jump != "" && !f.ssh {
+		f.options = append(f.options, "ProxyJump="+f.jump)
 	}
 	rest := set.Args()
 	switch {
@@ -135,6 +141,8 @@ func parseFlags(args []string, getenv func(string) string) (*flags, error) {
 		return nil, fmt.Errorf("-attach %d: want the number of a session", f.attach)
 	case f.attach > 0 && len(f.command) > 0:
 		return nil, errors.New("-attach: the session has a command already")
+	case f.ssh && (f.network != "" || f.self):
+		return nil, errors.New("-ssh, -net and -self do not go together")
 	case f.control && f.controlDir != "", f.control && f.top, f.top && f.controlDir != "":
 		return nil, errors.New("-ctl, -m and -top do not go together")
 	}

@@ -21,7 +21,9 @@ func TestFlags(t *testing.T) {
 		{args: "host", env: "board", want: flags{host: "host"}},
 		{args: "-n a -n - -r /x -ro -P none host", want: flags{namespaces: []string{"a", "-"}, root: "/x", readOnly: true, patterns: "none", host: "host"}},
 		{args: "-p 22 -l me -F none -i a -i b -o A=1 -o B=2 -J hop host", want: flags{port: "22", user: "me", config: "none",
-			identities: []string{"a", "b"}, options: []string{"A=1", "B=2", "ProxyJump=hop"}, host: "host"}},
+			identities: []string{"a", "b"}, options: []string{"A=1", "B=2", "ProxyJump=hop"}, jump: "hop", host: "host"}},
+		{args: "-ssh -J hop -p 22 host", want: flags{ssh: true, jump: "hop", port: "22", host: "host"}},
+		{args: "-net vsock 3", want: flags{network: "vsock", host: "3"}},
 		{args: "-t -e A=1 -e B -E host", want: flags{tty: true, env: []string{"A=1", "B"}, noEnv: true, host: "host"}},
 		{args: "-T -d -v -9 - host", want: flags{noTTY: true, debug: true, verbose: true, trace: "-", host: "host"}},
 		{args: "-self sh -c x", want: flags{self: true, command: []string{"sh", "-c", "x"}}},
@@ -38,6 +40,7 @@ func TestFlags(t *testing.T) {
 		{args: "-attach -1 host", err: "-attach -1: want the number"},
 		{args: "-mount nfs host", err: "-mount nfs: want auto, fuse or v9fs"},
 		{args: "-ctl -m /x host", err: "-ctl, -m and -top do not go together"},
+		{args: "-ssh -net vsock host", err: "-ssh, -net and -self do not go together"},
 		{args: "-nosuch host", err: "flag provided but not defined: -nosuch"},
 		{args: "-p", err: "flag needs an argument: -p"},
 	} {

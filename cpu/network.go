@@ -43,12 +43,38 @@ func newNetwork(f *flags, term terminal, trace io.Writer) *network {
 // host is the host of the command line.
 func (n *network) host(ctx context.Context, f *flags) (*dial.Host, error) {
 	d := n.dialer
-	d.User, d.Port = f.user, f.port
+	d.User, d.Port, d.Network = f.user, f.port, f.network
+	if f.ssh {
+		d.Port, d.Options = "", append(throughSSH(f), d.Options...)
+	}
 	h, err := d.Resolve(ctx, f.host)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", f.host, err)
 	}
 	return h, nil
+}
+
+// throughSSH are the options with which the connection is made by ssh, to a cpud that it starts at the host. Whose host that is ssh has found out;
+// the key of the cpud there is remembered under a name of its own.
+func throughSSH(f *flags) []string {
+	words := []string{"ssh", "-q", "-T"}
+	for flag, value := range map[string]string{"-l": f.user, "-p": f.port, "-F": f.config, "-J": f.jump} {
+		if value != "" {
+			words = append(words, flag, value)
+		}
+	}
+	for _, i := range f.identities {
+		words = append(words, "-i", i)
+	}
+	for _, o := range f.options {
+		words = append(words, "-o", o)
+	}
+	var line strings.Builder
+	for _, w := range append(words, "--", f.host, "cpud", "-i") {
+		line.WriteString("'" + strings.NewReplacer("'", `'\''`, "%", "%%").Replace(w) + "' ")
+	}
+	name := f.host[strings.LastIndexByte(f.host, '@')+1:]
+	return []string{"ProxyCommand=" + line.String(), "HostKeyAlias=cpud." + name, "StrictHostKeyChecking=accept-new", "ProxyJump=none"}
 }
 
 // connect connects to the host of the command line, or with -self to this very process.

@@ -107,7 +107,7 @@ type sshd struct {
 	dir   string
 }
 
-func newSSHD(b *testing.B, r *rig) *sshd {
+func newSSHD(b testing.TB, r *rig) *sshd {
 	b.Helper()
 	needs(b, "ssh", "openssh-client")
 	daemon := needs(b, "/usr/sbin/sshd", "openssh-server")
@@ -116,7 +116,7 @@ func newSSHD(b *testing.B, r *rig) *sshd {
 	}
 	config := r.keys + "/sshd_config"
 	write(b, config, []byte(fmt.Sprintf("HostKey %s/hostkey\nAuthorizedKeysFile %s/authorized\nStrictModes no\nUsePAM no\n"+
-		"Subsystem sftp internal-sftp\nPermitRootLogin yes\n", r.keys, r.keys)), 0o600)
+		"Subsystem sftp internal-sftp\nPermitRootLogin yes\nSetEnv PATH=%s:/usr/bin:/bin\n", r.keys, r.keys, r.keys)), 0o600)
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		b.Fatal(err)

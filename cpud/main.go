@@ -27,13 +27,15 @@ import (
 	"cpu/cpud/session"
 	"cpu/ctlfs"
 	"cpu/lib/mnt"
+	"cpu/lib/transport"
 
 	"golang.org/x/crypto/ssh"
 )
 
 const usage = `usage: cpud [flags]
 
-  -a addr       listen there, repeatable (default :17010)
+  -a addr       listen there, repeatable (default :17010): host:port, unix/path, vsock/:port, vsock-mux/path:port
+  -net name     the network of addresses that name none: tcp, unix, vsock, unix-vsock
   -i            serve one connection, on standard input and output
   -hk file      host key, made where there is none (default /etc/cpud/hostkey, for users ~/.cpud/hostkey)
   -ak file      the keys that may come in (default ~user/.ssh/authorized_keys)
@@ -70,6 +72,8 @@ func (a *addresses) Set(v string) error {
 
 type flags struct {
 	addresses   addresses
+	network     string
+	byDefault   bool // nobody said where to listen
 	stdio       bool
 	hostKey     string
 	keys, mount string
@@ -86,6 +90,7 @@ func parseFlags(args []string) (*flags, error) {
 	set := flag.NewFlagSet("cpud", flag.ContinueOnError)
 	set.SetOutput(io.Discard)
 	set.Var(&f.addresses, "a", "")
+	set.StringVar(&f.network, "net", "", "")
 	set.BoolVar(&f.stdio, "i", false, "")
 	set.StringVar(&f.hostKey, "hk", defaultHostKey(), "")
 	set.StringVar(&f.keys, "ak", "", "")
@@ -114,8 +119,19 @@ func parseFlags(args []string) (*flags, error) {
 	if f.stdio && f.addresses != nil {
 		return nil, errors.New("-a and -i do not go together")
 	}
-	if f.addresses == nil {
+	if f.addresses == nil && f.network == transport.Unix {
+		return nil, errors.New("-net unix: want -a path")
+	}
+	if f.addresses == nil && !f.stdio {
 		f.addresses = addresses{":17010"}
+		f.byDefault = true
+	}
+	for i, a := range f.addresses {
+		joined, err := transport.Join(f.network, a)
+		if err != nil {
+			return nil, fmt.Errorf("-net %w", err)
+		}
+		f.addresses[i] = joined
 	}
 	return f, nil
 }
@@ -140,8 +156,11 @@ func run(args []string) error {
 	// altogether it would be ignored in them as well.
 	signal.Notify(make(chan os.Signal, 1), syscall.SIGPIPE)
 	level := new(slog.LevelVar)
-	if f.debug {
+	switch {
+	case f.debug:
 		level.Set(slog.LevelDebug)
+	case f.stdio: // standard error is at somebody's terminal
+		level.Set(slog.LevelWarn)
 	}
 	log := slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: level}))
 
@@ -151,8 +170,16 @@ func run(args []string) error {
 	}
 	var listeners []net.Listener
 	if !f.stdio {
-		if listeners, err = listen(f.addresses); err != nil {
+		if listeners, err = inherited(os.Getenv); err != nil {
 			return err
+		}
+		if listeners == nil || !f.byDefault {
+			more, err := listen(f.addresses)
+			if err != nil {
+				closeAll(listeners)
+				return err
+			}
+			listeners = append(listeners, more...)
 		}
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM, syscall.SIGINT)
@@ -194,16 +221,20 @@ func self() ctlfs.User {
 // listen listens at all addresses, or at none.
 func listen(addresses []string) (all []net.Listener, err error) {
 	for _, a := range addresses {
-		l, err := net.Listen("tcp", a)
+		l, err := transport.Listen(a)
 		if err != nil {
-			for _, l := range all {
-				l.Close()
-			}
+			closeAll(all)
 			return nil, err
 		}
 		all = append(all, l)
 	}
 	return all, nil
+}
+
+func closeAll(listeners []net.Listener) {
+	for _, l := range listeners {
+		l.Close()
+	}
 }
 
 // serve serves all listeners until ctx is done or one of them fails.

@@ -9,6 +9,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"cpu/lib/transport"
 )
 
 // Host is what is known of a host before it is dialled.
@@ -58,7 +60,10 @@ func (s settings) first(keyword string) string {
 // Resolve says what the configuration, the options and the caller's own words make of a host. Nothing is dialled.
 func (c *Config) Resolve(ctx context.Context, host string) (*Host, error) {
 	user, name := cut(host)
-	name = unbracket(name)
+	name, err := transport.Join(c.Network, unbracket(name))
+	if err != nil {
+		return nil, err
+	}
 	user = cmp.Or(c.User, user)
 	if name == "" || name[0] == '-' || strings.ContainsAny(name, " \t\r\n\x00") {
 		return nil, errors.New("not the name of a host")
@@ -112,6 +117,9 @@ func (c *Config) host(name, user string, s settings) (*Host, error) {
 		return nil, err
 	}
 	h.HostName = unbracket(strings.NewReplacer("%%", "%", "%h", name).Replace(cmp.Or(s.first("hostname"), name)))
+	if strings.EqualFold(h.HostName, name) {
+		h.HostName = name // ssh makes it lower case, which a path is not to be
+	}
 	if j := s.first("proxyjump"); j != "" {
 		h.ProxyJump = strings.Split(j, ",")
 	}

@@ -23,6 +23,7 @@ type Config struct {
 	User          string   // "": as configured, else LocalUser
 	Port          string   // "": as configured, else DefaultPort
 	IdentityFiles []string // tried before those configured; each has to be there
+	Network       string   // of hosts that name none: tcp, unix, vsock, unix-vsock; "" is tcp
 	ConfigFile    string   // in place of the user's and the system's; "none" is no configuration
 	Options       []string // Keyword=value each, before all configuration; see ssh_config(5)
 

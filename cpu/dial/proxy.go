@@ -10,6 +10,8 @@ import (
 	"strings"
 	"sync"
 	"time"
+
+	"cpu/lib/transport"
 )
 
 // connect makes the connection that SSH is spoken on.
@@ -20,8 +22,7 @@ func (c *Config) connect(ctx context.Context, h *Host) (net.Conn, error) {
 	case len(h.ProxyJump) > 0:
 		return c.jump(ctx, h)
 	}
-	var d net.Dialer
-	return d.DialContext(ctx, h.network, net.JoinHostPort(h.HostName, h.Port))
+	return transport.Dial(ctx, h.network, h.HostName, h.Port)
 }
 
 // maxJumps is how many hosts a connection may go through, for a configuration can lead in a circle.
@@ -34,7 +35,7 @@ func (c *Config) jump(ctx context.Context, h *Host) (net.Conn, error) {
 		return nil, fmt.Errorf("ProxyJump: more than %d hosts, or a circle", maxJumps)
 	}
 	via := *c
-	via.User, via.Port, via.Options, via.IdentityFiles = "", "", nil, nil
+	via.User, via.Port, via.Network, via.Options, via.IdentityFiles = "", "", "", nil, nil
 	via.fallbackPort, via.jumps = "22", c.jumps+1
 	last := len(h.ProxyJump) - 1
 	if last > 0 {

@@ -131,7 +131,7 @@ func scarce(err error) bool {
 // ServeConn serves one connection, which it owns, until it ends or ctx is done, and waits for all that it started. What went wrong is in
 // the log.
 func (s *Server) ServeConn(ctx context.Context, c net.Conn) {
-	log := s.Log.With("from", c.RemoteAddr().String())
+	log := s.Log.With("from", from(c))
 	stop := context.AfterFunc(ctx, func() { c.Close() })
 	defer stop()
 	s.Table.Connections.Add(1)
