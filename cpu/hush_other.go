@@ -2,4 +2,4 @@
 
 package main
 
-func hush(int) {}
+func hush(int) bool { return false }

@@ -4,10 +4,12 @@ package main
 
 import "golang.org/x/sys/unix"
 
-// hush turns a terminal's echo off, so that it is off before a question is asked: an answer may come at once.
-func hush(fd int) {
-	if t, err := unix.IoctlGetTermios(fd, getTermios); err == nil {
-		t.Lflag &^= unix.ECHO
-		unix.IoctlSetTermios(fd, setTermios, t)
+// hush turns a terminal's echo off, so that it is off before a question is asked: an answer may come at once. It says whether it has.
+func hush(fd int) bool {
+	t, err := unix.IoctlGetTermios(fd, getTermios)
+	if err != nil {
+		return false
 	}
+	t.Lflag &^= unix.ECHO
+	return unix.IoctlSetTermios(fd, setTermios, t) == nil
 }

@@ -37,9 +37,10 @@ func prompter() func(ctx context.Context, question string, secret bool) (string,
 // ask asks one question. When ctx is done the answer is not waited for: the read goes on until a line comes, or the process ends.
 func ask(ctx context.Context, in, out *os.File, question string, secret bool) (string, error) {
 	fd := int(in.Fd())
+	quiet := false // nothing is left to be changed about the terminal, by a goroutine that may be late
 	if state, err := term.GetState(fd); err == nil && secret {
 		defer term.Restore(fd, state)
-		hush(fd)
+		quiet = hush(fd)
 	}
 	fmt.Fprint(out, question)
 	type answer struct {
@@ -48,7 +49,7 @@ func ask(ctx context.Context, in, out *os.File, question string, secret bool) (s
 	}
 	answers := make(chan answer, 1)
 	go func() {
-		if secret {
+		if secret && !quiet {
 			text, err := term.ReadPassword(fd)
 			answers <- answer{string(text), err}
 			return
