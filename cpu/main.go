@@ -55,11 +55,19 @@ func run(args []string) int {
 	default:
 		err = runSession(f)
 	}
+	return report(err)
+}
+
+// report tells the user of an error, and gives the exit status for it.
+func report(err error) int {
 	var exit *client.ExitError
 	var start *client.StartError
+	var done reported
 	switch {
 	case err == nil:
 		return 0
+	case errors.As(err, &done):
+		return int(done)
 	case errors.As(err, &exit):
 		return exit.Code
 	case errors.As(err, &start):

@@ -168,7 +168,22 @@ func connected(f *flags, do func(ctx context.Context, conn *client.Conn) error) 
 		return interrupted(ctx, err)
 	}
 	defer conn.Close()
-	err = do(ctx, conn)
-	conn.Linger(ctx)
+	return linger(ctx, conn, do(ctx, conn))
+}
+
+// linger lets others who use the connection come to their ends, once this process has said all that it has to say, and is no part of a pipeline
+// any more. It returns err, or that it has been reported.
+func linger(ctx context.Context, conn *client.Conn, err error) error {
+	conn.Linger(ctx, func() {
+		err = reported(report(err))
+		for _, f := range []*os.File{os.Stdin, os.Stdout, os.Stderr} {
+			f.Close()
+		}
+	})
 	return err
 }
+
+// reported is the exit status for an error that the user has been told.
+type reported int
+
+func (reported) Error() string { return "reported" }

@@ -52,8 +52,7 @@ func runSession(f *flags) error {
 	defer conn.Close()
 	err = oneSession(ctx, cancel, conn, f, n, term, ops, services, signals)
 	signals.undeliver()
-	conn.Linger(ctx)
-	return err
+	return linger(ctx, conn, err)
 }
 
 // oneSession runs a session over conn, from its setup to its end.

@@ -35,12 +35,19 @@ func (r *rig) logins() int {
 // running is a session that says when it runs, and ends with its input.
 func (r *rig) running(flags ...string) (c *exec.Cmd, end func()) {
 	r.t.Helper()
+	c, _, end = r.runningOut(flags...)
+	return c, end
+}
+
+// runningOut is running with what more it says.
+func (r *rig) runningOut(flags ...string) (c *exec.Cmd, out io.Reader, end func()) {
+	r.t.Helper()
 	c = r.terminal(append([]string{"-n", "none"}, flags...), "sh", "-c", "echo up; cat >/dev/null; exit 7")
 	in, err := c.StdinPipe()
 	if err != nil {
 		r.t.Fatal(err)
 	}
-	out, err := c.StdoutPipe()
+	pipe, err := c.StdoutPipe()
 	if err != nil {
 		r.t.Fatal(err)
 	}
@@ -48,15 +55,15 @@ func (r *rig) running(flags ...string) (c *exec.Cmd, end func()) {
 		r.t.Fatal(err)
 	}
 	r.t.Cleanup(func() { c.Process.Kill(); c.Wait() })
-	if _, err := io.ReadFull(out, make([]byte, 3)); err != nil {
+	if _, err := io.ReadFull(pipe, make([]byte, 3)); err != nil {
 		r.t.Fatalf("the session does not begin: %v", err)
 	}
-	return c, func() { in.Close() }
+	return c, pipe, func() { in.Close() }
 }
 
 func TestShare(t *testing.T) {
 	r, sockets := newSharing(t)
-	first, endFirst := r.running()
+	first, firstOut, endFirst := r.runningOut()
 	list, err := os.ReadDir(sockets)
 	if err != nil || len(list) != 1 {
 		t.Fatalf("sockets: %v, %v", list, err)
@@ -97,8 +104,9 @@ func TestShare(t *testing.T) {
 		t.Errorf("9P on the socket: %v", err)
 	}
 	nine.Close()
-	// The first ends, and the second does not; nobody new comes this way.
+	// The first ends, and the second does not; nobody new comes this way. Who reads what the first writes is not kept waiting.
 	endFirst()
+	io.Copy(io.Discard, firstOut)
 	for {
 		if _, err := os.Lstat(socket); err != nil {
 			break

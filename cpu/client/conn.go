@@ -99,12 +99,16 @@ func (c *Conn) Share(path string) error {
 	return err
 }
 
-// Linger waits, if the connection is shared, until nobody else uses it, and lets nobody new in.
-func (c *Conn) Linger(ctx context.Context) {
-	if c.share != nil {
-		c.share.Withdraw()
-		c.share.Unused(ctx)
+// Linger waits, if the connection is shared, until nobody else uses it, and lets nobody new in. If it has to wait it calls first before.
+func (c *Conn) Linger(ctx context.Context, first func()) {
+	if c.share == nil {
+		return
 	}
+	c.share.Withdraw()
+	if c.share.inUse() {
+		first()
+	}
+	c.share.Unused(ctx)
 }
 
 // Persist shares the connection on until nobody has used it for so long; less than nothing is for ever. It ends early when ctx is done or the connection is gone.

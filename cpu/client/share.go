@@ -68,6 +68,12 @@ func Post(path string, o Opener) (*Share, error) {
 // Withdraw takes the socket away: who uses the connection goes on, but nobody else comes.
 func (s *Share) Withdraw() { s.once.Do(func() { s.listener.Close() }) }
 
+func (s *Share) inUse() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.users > 0
+}
+
 // Unused waits until nobody uses the connection, and says since when. It gives up when ctx is done.
 func (s *Share) Unused(ctx context.Context) (since time.Time, err error) {
 	s.mu.Lock()
