@@ -18,11 +18,13 @@ import (
 	"os/user"
 	"path/filepath"
 	"runtime/debug"
+	"slices"
 	"strconv"
 	"sync"
 	"syscall"
 	"time"
 
+	"cpu/cpud/boot"
 	"cpu/cpud/server"
 	"cpu/cpud/session"
 	"cpu/ctlfs"
@@ -44,12 +46,20 @@ const usage = `usage: cpud [flags]
   -alive d      ask clients every d whether they are there (default never)
   -startups n   connections that have not logged in (default 100)
   -max n        sessions at once (default any number)
+  -init         be process 1: make a system around it, and keep it running
+  -hostname name   with -init: the machine's name (default what /etc/hostname says)
+  -modules file    with -init: kernel modules to load, a path a line
+  -klog         log to the kernel's log
   -d -V         debug, version
 `
 
 func main() {
 	server.Main()
-	err := run(os.Args[1:])
+	args := os.Args[1:]
+	if os.Getpid() == 1 && filepath.Base(os.Args[0]) == "init" { // the kernel has started it by that name
+		args = append([]string{"-init"}, args...)
+	}
+	err := run(args)
 	if errors.Is(err, flag.ErrHelp) {
 		fmt.Print(usage)
 		return
@@ -81,6 +91,11 @@ type flags struct {
 	max         int
 	startups    int
 	alive       time.Duration
+	init        bool
+	child       bool // of process 1, which turns the machine off when it is told to. Not for users
+	hostname    string
+	modules     string
+	klog        bool
 	debug       bool
 	version     bool
 }
@@ -99,6 +114,11 @@ func parseFlags(args []string) (*flags, error) {
 	set.IntVar(&f.startups, "startups", 0, "")
 	set.DurationVar(&f.alive, "alive", 0, "")
 	set.IntVar(&f.max, "max", 0, "")
+	set.BoolVar(&f.init, "init", false, "")
+	set.BoolVar(&f.child, "child", false, "")
+	set.StringVar(&f.hostname, "hostname", "", "")
+	set.StringVar(&f.modules, "modules", "", "")
+	set.BoolVar(&f.klog, "klog", false, "")
 	set.BoolVar(&f.debug, "d", false, "")
 	set.BoolVar(&f.version, "V", false, "")
 	if err := set.Parse(args); err != nil {
@@ -115,6 +135,9 @@ func parseFlags(args []string) (*flags, error) {
 		return nil, fmt.Errorf("-alive %v: want a time", f.alive)
 	case f.max < 0:
 		return nil, fmt.Errorf("-max %d: want a number of sessions", f.max)
+	}
+	if f.stdio && f.init {
+		return nil, errors.New("-init and -i do not go together")
 	}
 	if f.stdio && f.addresses != nil {
 		return nil, errors.New("-a and -i do not go together")
@@ -152,6 +175,16 @@ func run(args []string) error {
 		fmt.Println("cpud", version())
 		return nil
 	}
+	first := f.init && !f.child
+	var out io.Writer = os.Stderr
+	if f.klog && !first { // as process 1, only once there is a /dev
+		if out, err = boot.KernelLog(); err != nil {
+			return err
+		}
+	}
+	if first {
+		return boot.Run(boot.Options{Args: daemonArgs(args), Hostname: f.hostname, Modules: f.modules, Log: os.Stderr})
+	}
 	// Whoever reads the log, or standard output with -i, may go: that is an error of a write, and not the end of all sessions. Ignored
 	// altogether it would be ignored in them as well.
 	signal.Notify(make(chan os.Signal, 1), syscall.SIGPIPE)
@@ -162,7 +195,7 @@ func run(args []string) error {
 	case f.stdio: // standard error is at somebody's terminal
 		level.Set(slog.LevelWarn)
 	}
-	log := slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: level}))
+	log := slog.New(slog.NewTextHandler(out, &slog.HandlerOptions{Level: level}))
 
 	key, err := server.HostKey(f.hostKey)
 	if err != nil {
@@ -184,7 +217,7 @@ func run(args []string) error {
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM, syscall.SIGINT)
 	defer stop()
-	table := session.NewTable(session.Config{Mount: f.mount, Max: f.max, Log: log, Level: level, Version: version()})
+	table := session.NewTable(session.Config{Mount: f.mount, Max: f.max, Log: log, Level: level, Version: version(), Power: power(f)})
 	if f.controlDir != "" {
 		m, err := mnt.MountTree(ctx, f.controlDir, f.mount, ctlfs.New(table, self()), mnt.Options{FSName: "cpu"})
 		if err != nil {
@@ -207,6 +240,11 @@ func run(args []string) error {
 	return errors.Join(serve(ctx, srv, listeners, log), table.Close())
 }
 
+// daemonArgs are the arguments for the daemon that process 1 keeps running.
+func daemonArgs(args []string) []string {
+	return append(slices.DeleteFunc(slices.Clone(args), func(a string) bool { return a == "-init" || a == "--init" }), "-child")
+}
+
 // self is the user that cpud runs as, whose tree -m mounts: root sees all sessions.
 func self() ctlfs.User {
 	u := ctlfs.User{UID: uint32(os.Getuid()), GID: uint32(os.Getgid()), Root: os.Getuid() == 0, Home: "/"}
@@ -216,6 +254,17 @@ func self() ctlfs.User {
 		u.Name = strconv.Itoa(os.Getuid())
 	}
 	return u
+}
+
+// power turns the machine off, if it is ours.
+func power(f *flags) func(word string) bool {
+	if !f.child || os.Getppid() != 1 {
+		return nil
+	}
+	return func(word string) bool {
+		s, ok := boot.Signal(word)
+		return ok && syscall.Kill(1, s) == nil
+	}
 }
 
 // listen listens at all addresses, or at none.

@@ -27,6 +27,8 @@ func TestFlags(t *testing.T) {
 			f.network, f.addresses, f.byDefault = "unix", addresses{"unix//s", "vsock/:1"}, false
 		}, ""},
 		{[]string{"-m", "/x", "-startups", "5", "-alive", "30s"}, func(f *flags) { f.controlDir, f.startups, f.alive = "/x", 5, 30*time.Second }, ""},
+		{[]string{"-init", "-hostname", "h", "-modules", "m", "-klog"}, func(f *flags) { f.init, f.hostname, f.modules, f.klog = true, "h", "m", true }, ""},
+		{[]string{"-i", "-init"}, nil, "-init and -i do not go together"},
 		{[]string{"-net", "unix"}, nil, "-net unix: want -a path"},
 		{[]string{"-net", "udp"}, nil, "-net udp: unknown network: want tcp, unix, vsock or unix-vsock"},
 		{[]string{"-startups", "-1"}, nil, "-startups -1: want a number of connections"},
@@ -55,7 +57,7 @@ func TestFlags(t *testing.T) {
 
 // TestUsage: every flag is in the usage.
 func TestUsage(t *testing.T) {
-	for _, f := range []string{"-a", "-i", "-hk", "-ak", "-mount", "-max", "-net", "-m", "-startups", "-alive", "-d", "-V"} {
+	for _, f := range []string{"-a", "-i", "-hk", "-ak", "-mount", "-max", "-net", "-m", "-startups", "-alive", "-init", "-hostname", "-modules", "-klog", "-d", "-V"} {
 		if !strings.Contains(usage, " "+f+" ") {
 			t.Errorf("%s is not in the usage", f)
 		}

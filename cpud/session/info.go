@@ -27,6 +27,8 @@ func (t *Table) Ctl(u ctlfs.User, line []string) error {
 		defer t.mu.Unlock()
 		t.draining = line[0] == "drain"
 		return nil
+	case len(line) == 1 && t.config.Power != nil && t.config.Power(line[0]):
+		return nil
 	case len(line) == 2 && line[0] == "debug":
 		var l slog.Level
 		if err := l.UnmarshalText([]byte(line[1])); err != nil {

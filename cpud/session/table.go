@@ -26,6 +26,8 @@ type Config struct {
 	Log     *slog.Logger   // what nobody is told otherwise; nil: nothing
 	Level   *slog.LevelVar // what `debug LEVEL` sets; nil: nothing to set
 	Version string         // shown in ctl
+	// Power turns the machine off as a word says: reboot, halt or poweroff. It says whether it is going to. nil: the machine is not cpud's.
+	Power func(word string) bool
 }
 
 // controlService is the name under which ctlfs is posted in every session.
