@@ -137,14 +137,14 @@ func turnOff(s syscall.Signal) error {
 		break
 	}
 	unix.Sync()
-	how := unix.LINUX_REBOOT_CMD_RESTART
+	how := uint32(unix.LINUX_REBOOT_CMD_RESTART)
 	switch s {
 	case PowerOff:
 		how = unix.LINUX_REBOOT_CMD_POWER_OFF
 	case Halt:
 		how = unix.LINUX_REBOOT_CMD_HALT
 	}
-	return os.NewSyscallError("reboot", unix.Reboot(how))
+	return os.NewSyscallError("reboot", unix.Reboot(int(int32(how)))) // the number is 32 bits, whatever an int is
 }
 
 // Signal is what process 1 is to be sent for a word of the control tree: reboot, halt or poweroff.
