@@ -139,6 +139,24 @@ func TestModes(t *testing.T) {
 	}
 }
 
+// TestSuspend: ~^Z gives the terminal back to a shell with job control, as it was, and fg goes on with the session.
+func TestSuspend(t *testing.T) {
+	r := newRig(t)
+	c := shell(r.terminal([]string{"-t"}, "sh"))
+	c.Args[2] = `set -m; "$@"; echo "stopped with $?"; stty -a; echo shown; fg >/dev/null; echo "ended with $?"; stty -a; echo over`
+	s := newScreen(t, c)
+	s.want("prompt: ")
+	s.write("\r~\x1a")
+	s.want("stopped with 148") // by SIGTSTP
+	s.want("shown")
+	if text := s.log.text(); !regexp.MustCompile(`[ \n]echo[ \r]`).MatchString(text) {
+		t.Errorf("stopped, the terminal's modes are not what they were:\n%s", text)
+	}
+	s.write("echo $((40+2)); exit 6\r")
+	s.want("42")
+	s.ended("6")
+}
+
 // TestKeys: keys are the command's, not cpu's.
 func TestKeys(t *testing.T) {
 	r := newRig(t)

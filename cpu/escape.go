@@ -10,6 +10,7 @@ type escapes struct {
 	from       io.Reader
 	say        io.Writer
 	disconnect func()
+	suspend    func() // nil where a process cannot be stopped
 
 	buf   [4096]byte
 	left  []byte // that was read and not handed on yet
@@ -25,7 +26,9 @@ const (
 	inLine
 )
 
-const escapeHelp = "~.  disconnect\r\n~~  send ~\r\n~?  this list\r\n"
+const escapeHelp = "~.  disconnect\r\n~^Z suspend\r\n~~  send ~\r\n~?  this list\r\n"
+
+const controlZ = 'Z' & 0x1f
 
 // newEscapes calls disconnect on ~. and reads as ended from then on.
 func newEscapes(from io.Reader, say io.Writer, disconnect func()) *escapes {
@@ -62,6 +65,14 @@ func (e *escapes) filter(in []byte) []byte {
 				return out
 			case '?':
 				fmt.Fprint(e.say, "\r\n", escapeHelp)
+				e.state = lineStart
+				continue
+			case controlZ:
+				if e.suspend == nil {
+					out = append(out, '~')
+					break
+				}
+				e.suspend()
 				e.state = lineStart
 				continue
 			case '~':

@@ -41,6 +41,19 @@ func TestEscapes(t *testing.T) {
 	}
 }
 
+// TestEscapeSuspend: ~^Z is taken out where a process can be stopped, and is sent where none can.
+func TestEscapeSuspend(t *testing.T) {
+	e := newEscapes(strings.NewReader("a\r~\x1a~.b"), io.Discard, func() {})
+	stops := 0
+	e.suspend = func() { stops++ }
+	if sent, err := io.ReadAll(e); string(sent) != "a\r" || err != nil || stops != 1 {
+		t.Errorf("sent %q, %v, stopped %d times", sent, err, stops)
+	}
+	if sent, err := io.ReadAll(newEscapes(strings.NewReader("~\x1a"), io.Discard, nil)); string(sent) != "~\x1a" || err != nil {
+		t.Errorf("sent %q, %v", sent, err)
+	}
+}
+
 // TestEscapesError: what the terminal says at its end is what the reader says.
 func TestEscapesError(t *testing.T) {
 	gone := errors.New("gone")

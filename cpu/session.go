@@ -91,7 +91,11 @@ func oneSession(ctx context.Context, cancel context.CancelCauseFunc, conn *clien
 	if tty != nil {
 		c.TTY = tty.size()
 		if tty.real {
-			c.Stdin = newEscapes(heldReader{os.Stdin, ready}, os.Stderr, func() { cancel(errDisconnected) })
+			e := newEscapes(heldReader{os.Stdin, ready}, os.Stderr, func() { cancel(errDisconnected) })
+			if canStop {
+				e.suspend = func() { tty.suspend(ctx, c) }
+			}
+			c.Stdin = e
 			c.Stdout = heldWriter{os.Stdout, ready}
 		}
 	}

@@ -6,6 +6,7 @@ import (
 	"os"
 	"os/signal"
 	"syscall"
+	"time"
 )
 
 // notes are the signals that become notes, by the names of ctlfs(4).
@@ -18,6 +19,22 @@ var notes = map[os.Signal]string{
 	syscall.SIGUSR1: "usr1",
 	syscall.SIGUSR2: "usr2",
 }
+
+// stopJob stops the process, and whoever else is of its job, until it is told to go on. One that nobody could tell that, because it has no shell,
+// is not stopped by the system, and goes on by itself.
+func stopJob() {
+	told := make(chan os.Signal, 1)
+	signal.Notify(told, syscall.SIGCONT)
+	defer signal.Stop(told)
+	syscall.Kill(0, syscall.SIGTSTP) // which may take effect a little later
+	select {
+	case <-told:
+	case <-time.After(time.Second):
+	}
+}
+
+// canStop says that a shell has use for that.
+const canStop = true
 
 // sizeChanges tells when the terminal's size has changed.
 func sizeChanges() (changes <-chan os.Signal, stop func()) {

@@ -56,6 +56,15 @@ func (t *tty) restore() {
 	}
 }
 
+// suspend gives the terminal back to the shell until that lets this process go on.
+func (t *tty) suspend(ctx context.Context, c *client.Cmd) {
+	t.restore()
+	stopJob()
+	t.raw() // what fails is what the user sees
+	s := t.size()
+	c.Winsize(ctx, s.Rows, s.Cols)
+}
+
 // follow hands the terminal's size on as it changes, until the function it returns is called.
 func (t *tty) follow(ctx context.Context, c *client.Cmd) (stop func()) {
 	if !t.real {
