@@ -116,6 +116,7 @@ func (s *Server) Serve(ctx context.Context, l net.Listener) error {
 			l.Close()
 			return fmt.Errorf("%s: %w", l.Addr(), err)
 		}
+		s.startups.begin(c) // here, so that they stand in the order in which they came
 		served.Go(func() { s.ServeConn(connCtx, c) })
 	}
 }
@@ -135,7 +136,6 @@ func (s *Server) ServeConn(ctx context.Context, c net.Conn) {
 	stop := context.AfterFunc(ctx, func() { c.Close() })
 	defer stop()
 	s.Table.Connections.Add(1)
-	s.startups.begin(c)
 	conn, channels, requests, login, err := s.logIn(c)
 	s.startups.end(c)
 	if err != nil {
