@@ -215,8 +215,8 @@ func descriptors(t *testing.T, pid int) []string {
 
 // TestVanishes is about an end of the connection that says nothing any more, with nobody to say that it has gone.
 func TestVanishes(t *testing.T) {
-	r := newRig(t, "-alive", "100ms")
-	c, _ := r.running("-o", "ServerAliveInterval=1", "-o", "ServerAliveCountMax=1")
+	r := newRig(t, "-alive", "2s")
+	c, _ := r.running("-o", "ServerAliveInterval=2", "-o", "ServerAliveCountMax=2")
 	// The terminal stops: the server ends its session.
 	c.Process.Signal(syscall.SIGSTOP)
 	r.log.find(regexp.MustCompile("end of connection"))
@@ -225,7 +225,7 @@ func TestVanishes(t *testing.T) {
 	if code := c.ProcessState.ExitCode(); code != 255 {
 		t.Errorf("the terminal that was not there ended with %d", code)
 	}
-	c, _ = r.running("-o", "ServerAliveInterval=1", "-o", "ServerAliveCountMax=1")
+	c, _ = r.running("-o", "ServerAliveInterval=2", "-o", "ServerAliveCountMax=2")
 	r.daemon.Process.Signal(syscall.SIGSTOP)
 	c.Wait()
 	r.daemon.Process.Signal(syscall.SIGCONT)
