@@ -48,7 +48,7 @@ func TestKeep(t *testing.T) {
 	write(t, r.dir+"/gone", make([]byte, 1<<20), 0o644) // more than is read at once
 	// Files are open, of which one is another when the terminal returns; one is read in part, one written in part; then the terminal's
 	// programs are run.
-	c, in, first, number := r.kept("", `exec 3<file 4>>out 5<gone; read a <&3; echo $a; echo one >&4; read go; read b <&3; echo $b; echo two >&4
+	c, in, first, number := r.kept("", `exec 3<file 4>out 5<gone; read a <&3; echo $a; echo one >&4; read go; read b <&3; echo $b; echo two >&4
 		cat <&5 >/dev/null; echo $?; cat file | wc -l; ls /srv; read last; echo "$last"; exit 9`)
 	b := make([]byte, 7)
 	if _, err := io.ReadFull(first, b); string(b) != "line 1\n" {
