@@ -73,6 +73,18 @@ func TestFlags(t *testing.T) {
 	}
 }
 
+// TestThroughSSHOptions: the same words make the same options, in one order, for shared connections are told apart by them.
+func TestThroughSSHOptions(t *testing.T) {
+	f := &flags{host: "me@there", user: "me", port: "22", config: "c", jump: "hop", identities: []string{"it's"}, options: []string{"A=%h"}}
+	want := []string{`ProxyCommand='ssh' '-q' '-T' '-l' 'me' '-p' '22' '-F' 'c' '-J' 'hop' '-i' 'it'\''s' '-o' 'A=%%h' '--' 'me@there' 'cpud' '-i' `,
+		"HostKeyAlias=cpud.there", "StrictHostKeyChecking=accept-new", "ProxyJump=none"}
+	for range 20 {
+		if got := throughSSH(f); !reflect.DeepEqual(got, want) {
+			t.Fatalf("%q, want %q", got, want)
+		}
+	}
+}
+
 func TestCommand(t *testing.T) {
 	sh := func(line string) []string { return []string{"/bin/sh", "-c", line} }
 	for _, c := range []struct{ words, want []string }{

@@ -58,9 +58,9 @@ func (n *network) host(ctx context.Context, f *flags) (*dial.Host, error) {
 // the key of the cpud there is remembered under a name of its own.
 func throughSSH(f *flags) []string {
 	words := []string{"ssh", "-q", "-T"}
-	for flag, value := range map[string]string{"-l": f.user, "-p": f.port, "-F": f.config, "-J": f.jump} {
-		if value != "" {
-			words = append(words, flag, value)
+	for _, flag := range [][2]string{{"-l", f.user}, {"-p", f.port}, {"-F", f.config}, {"-J", f.jump}} {
+		if flag[1] != "" {
+			words = append(words, flag[:]...)
 		}
 	}
 	for _, i := range f.identities {
@@ -91,11 +91,14 @@ func (n *network) connect(ctx context.Context, f *flags) (*client.Conn, error) {
 		return nil, err
 	}
 	path := n.socket(h)
-	if o, err := client.Shared(ctx, path); path != "" && err == nil {
+	if path == "" {
+		return n.dial(ctx, h)
+	}
+	if o, err := client.Shared(ctx, path); err == nil {
 		n.log.Info("shared connection", "host", h.Name, "socket", path)
 		return client.New(f.host, o, n.trace), nil
 	}
-	if path != "" && h.ControlMaster && h.ControlPersist != 0 && canPost {
+	if h.ControlMaster && h.ControlPersist != 0 && canPost {
 		if err := startPoster(ctx); err != nil {
 			return nil, err
 		}
@@ -106,7 +109,7 @@ func (n *network) connect(ctx context.Context, f *flags) (*client.Conn, error) {
 		return client.New(f.host, o, n.trace), nil
 	}
 	conn, err := n.dial(ctx, h)
-	if err == nil && path != "" && h.ControlMaster {
+	if err == nil && h.ControlMaster {
 		if err := conn.Share(path); err != nil {
 			n.log.Info("connection not shared", "err", err)
 		}

@@ -3,6 +3,7 @@
 package main_test
 
 import (
+	"errors"
 	"io"
 	"net"
 	"os"
@@ -12,6 +13,7 @@ import (
 	"strings"
 	"testing"
 
+	"cpu/cpu/client"
 	"cpu/lib/ninep"
 
 	"github.com/hugelgupf/p9/p9"
@@ -104,18 +106,27 @@ func TestShare(t *testing.T) {
 		t.Errorf("9P on the socket: %v", err)
 	}
 	nine.Close()
+	// Who has said hello can open streams also when nobody new may come.
+	lease, err := client.Shared(t.Context(), socket)
+	if err != nil {
+		t.Fatal(err)
+	}
 	// The first ends, and the second does not; nobody new comes this way. Who reads what the first writes is not kept waiting.
 	endFirst()
 	io.Copy(io.Discard, firstOut)
-	for {
-		if _, err := os.Lstat(socket); err != nil {
-			break
-		}
-	}
 	must(t, r.terminal([]string{"-n", "none"}, "true"))
 	if n := r.logins(); n != 3 {
 		t.Errorf("%d logins, want 3", n)
 	}
+	if stream, err := lease.Open(t.Context(), "ctlfs"); err != nil {
+		t.Errorf("a stream for one who was there before: %v", err)
+	} else {
+		stream.Close()
+	}
+	if _, err := client.Shared(t.Context(), socket); !errors.Is(err, client.ErrNotShared) {
+		t.Errorf("somebody new: %v", err)
+	}
+	lease.Close()
 	endSecond()
 	for _, c := range []*exec.Cmd{second, first} {
 		c.Wait()

@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 
 	"cpu/cpu/client"
@@ -77,7 +78,6 @@ func runTop(ctx context.Context, conn *client.Conn, host string, in, out *os.Fil
 // loop shows, and does what the keys say.
 func (t *top) loop(ctx context.Context) error {
 	ctx, cancel := context.WithCancel(ctx)
-	defer cancel()
 	keys := make(chan byte)
 	go func() { // not waited for: it may be in a read that never ends
 		for b := make([]byte, 1); ; {
@@ -93,7 +93,10 @@ func (t *top) loop(ctx context.Context) error {
 		}
 	}()
 	events := make(chan struct{}, 1)
-	go t.watch(ctx, events)
+	var watching sync.WaitGroup
+	defer watching.Wait()
+	defer cancel()
+	watching.Go(func() { t.watch(ctx, events) })
 	for {
 		rows, err := t.rows(ctx)
 		if err != nil {

@@ -12,23 +12,26 @@ import (
 	"strings"
 	"sync"
 	"time"
+
+	"cpu/lib/transport"
 )
 
 // A Share is a connection that other programs of this user may use as well, through a Unix socket. Whoever connects to it and speaks 9P has
 // the control tree. Whoever first sends a line, the name of a subsystem, has that stream once he has read the line `ok`; otherwise the line
-// is `error` and the reason.
+// is `error` and the reason. The line `hello` opens no stream, but while that connection lasts, so does the Share: another program says it
+// first, and can then open streams as it needs them.
 type Share struct {
 	opener   Opener
 	listener net.Listener
 	ctx      context.Context
 	cancel   context.CancelFunc
 	serving  sync.WaitGroup
-	once     sync.Once
 
-	mu     sync.Mutex
-	users  int
-	unused chan struct{} // closed while nobody uses it
-	since  time.Time     // when that began
+	mu        sync.Mutex
+	withdrawn bool
+	users     int
+	unused    chan struct{} // closed while nobody uses it
+	since     time.Time     // when that began
 }
 
 // lineMax bounds the line that asks for a subsystem, and the answer.
@@ -40,19 +43,9 @@ func Post(path string, o Opener) (*Share, error) {
 	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
 		return nil, err
 	}
-	l, err := net.Listen("unix", path)
+	l, err := transport.Listen(transport.Unix + "/" + path)
 	if err != nil {
-		if c, dialErr := net.Dial("unix", path); dialErr == nil {
-			c.Close()
-			return nil, fmt.Errorf("post %s: somebody listens there", path)
-		}
-		if info, statErr := os.Lstat(path); statErr != nil || info.Mode()&os.ModeSocket == 0 {
-			return nil, fmt.Errorf("post: %w", err)
-		}
-		os.Remove(path)
-		if l, err = net.Listen("unix", path); err != nil {
-			return nil, fmt.Errorf("post: %w", err)
-		}
+		return nil, fmt.Errorf("post: %w", err)
 	}
 	if err := os.Chmod(path, 0o600); err != nil {
 		l.Close()
@@ -65,8 +58,35 @@ func Post(path string, o Opener) (*Share, error) {
 	return s, nil
 }
 
-// Withdraw takes the socket away: who uses the connection goes on, but nobody else comes.
-func (s *Share) Withdraw() { s.once.Do(func() { s.listener.Close() }) }
+// Withdraw lets nobody new in. Who uses the connection goes on, and may open streams still.
+func (s *Share) Withdraw() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.withdrawn = true
+}
+
+// enter counts one more who uses the connection, until leave. Somebody new is not let in once it is withdrawn.
+func (s *Share) enter(newcomer bool) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if newcomer && s.withdrawn {
+		return false
+	}
+	if s.users == 0 {
+		s.unused = make(chan struct{})
+	}
+	s.users++
+	return true
+}
+
+func (s *Share) leave() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.users--; s.users == 0 {
+		s.since = time.Now()
+		close(s.unused)
+	}
+}
 
 func (s *Share) inUse() bool {
 	s.mu.Lock()
@@ -91,7 +111,7 @@ func (s *Share) Unused(ctx context.Context) (since time.Time, err error) {
 
 // Close ends all use of the connection, and waits for that.
 func (s *Share) Close() {
-	s.Withdraw()
+	s.listener.Close()
 	s.cancel()
 	s.serving.Wait()
 }
@@ -103,19 +123,6 @@ func (s *Share) accept() {
 			return
 		}
 		s.serving.Go(func() { s.serve(c) })
-	}
-}
-
-// use counts who uses the connection.
-func (s *Share) use(n int) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.users == 0 {
-		s.unused = make(chan struct{})
-	}
-	if s.users += n; s.users == 0 {
-		s.since = time.Now()
-		close(s.unused)
 	}
 }
 
@@ -134,13 +141,20 @@ func (s *Share) serve(c net.Conn) {
 		if err != nil {
 			return
 		}
-		if subsystem = strings.TrimSuffix(string(line), "\n"); subsystem == "hello" {
-			io.WriteString(c, "ok\n")
-			return
-		}
+		subsystem = strings.TrimSuffix(string(line), "\n")
 	}
-	s.use(1)
-	defer s.use(-1)
+	if !s.enter(plain || subsystem == hello) {
+		if !plain {
+			io.WriteString(c, "error the connection is about to end\n")
+		}
+		return
+	}
+	defer s.leave()
+	if subsystem == hello {
+		io.WriteString(c, "ok\n")
+		io.Copy(io.Discard, r)
+		return
+	}
 	stream, err := s.opener.Open(s.ctx, subsystem)
 	if err != nil {
 		if !plain {
@@ -180,26 +194,32 @@ func join(ctx context.Context, a, b io.ReadWriteCloser) {
 // ErrNotShared is that no connection is shared at a path.
 var ErrNotShared = errors.New("no connection is shared there")
 
+// hello is what is said first.
+const hello = "hello"
+
 // helloTime is how long whoever listens at a path may take to say that it is a Share.
 const helloTime = 5 * time.Second
 
-// Shared opens streams through the connection that another program shares at path. ErrNotShared if there is none.
+// Shared opens streams through the connection that another program shares at path, which stays until the Opener is closed. ErrNotShared if
+// there is none.
 func Shared(ctx context.Context, path string) (Opener, error) {
-	o := sharedOpener{path}
+	o := sharedOpener{path: path}
 	ctx, cancel := context.WithTimeout(ctx, helloTime)
 	defer cancel()
-	c, err := o.ask(ctx, "hello")
-	if err != nil {
+	var err error
+	if o.lease, err = o.ask(ctx, hello); err != nil {
 		return nil, fmt.Errorf("%s: %w", path, ErrNotShared)
 	}
-	c.Close()
 	return o, nil
 }
 
-type sharedOpener struct{ path string }
+type sharedOpener struct {
+	path  string
+	lease io.Closer
+}
 
 // Close leaves the connection to whose it is.
-func (sharedOpener) Close() error { return nil }
+func (o sharedOpener) Close() error { return o.lease.Close() }
 
 func (o sharedOpener) Open(ctx context.Context, subsystem string) (io.ReadWriteCloser, error) {
 	return o.ask(ctx, subsystem)
