@@ -65,7 +65,7 @@ func Run(o Options) error {
 			pid = start()
 		case s := <-signals:
 			if s != unix.SIGCHLD {
-				return turnOff(s.(syscall.Signal))
+				return turnOff(s.(syscall.Signal), signals)
 			}
 			if ended, how := reap(pid); ended {
 				logf("the daemon has ended: %s", how)
@@ -115,13 +115,12 @@ func reap(pid int) (ended bool, how string) {
 // patience is how long processes get to end by themselves.
 const patience = 3 * time.Second
 
-// turnOff ends all processes and turns the machine off.
-func turnOff(s syscall.Signal) error {
+// turnOff ends all processes, and turns the machine off when none is left or their time is up. Signals tells when one has ended.
+func turnOff(s syscall.Signal, signals <-chan os.Signal) error {
 	unix.Kill(-1, unix.SIGTERM)
 	unix.Kill(-1, unix.SIGCONT)
-	for end := time.After(patience); ; {
-		var ws unix.WaitStatus
-		p, err := unix.Wait4(-1, &ws, unix.WNOHANG, nil)
+	for end, over := time.After(patience), false; !over; {
+		p, err := unix.Wait4(-1, nil, unix.WNOHANG, nil)
 		if errors.Is(err, unix.ECHILD) {
 			break
 		}
@@ -131,10 +130,9 @@ func turnOff(s syscall.Signal) error {
 		select {
 		case <-end:
 			unix.Kill(-1, unix.SIGKILL)
-		case <-time.After(10 * time.Millisecond):
-			continue
+			over = true
+		case <-signals:
 		}
-		break
 	}
 	unix.Sync()
 	how := uint32(unix.LINUX_REBOOT_CMD_RESTART)

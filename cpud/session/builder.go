@@ -370,6 +370,7 @@ func (b *builder) unmountLine(l *line, old string) error {
 	}
 	if l.union != nil {
 		l.union.end()
+		closeMembers(l.union.members)
 	}
 	b.done = slices.DeleteFunc(b.done, func(o *line) bool { return o == l || l.union != nil && o.union == l.union })
 	return nil
@@ -430,6 +431,7 @@ func (b *builder) Clear(ctx context.Context) error {
 	}
 	for _, u := range b.unions() {
 		u.end()
+		closeMembers(u.members)
 	}
 	// What devices may be named is not undone by it.
 	b.done = slices.DeleteFunc(b.done, func(l *line) bool { return l.Verb != nsfile.Chdev })

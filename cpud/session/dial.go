@@ -6,7 +6,6 @@ import (
 	"context"
 	"net"
 	"os"
-	"strings"
 
 	"cpu/ctlfs"
 
@@ -26,8 +25,8 @@ func (t *Table) Dial(ctx context.Context, u ctlfs.User, n int, name string) (*ne
 	if err != nil {
 		return nil, err
 	}
-	if name == "" || name == "." || name == ".." || len(name) > maxServiceName || strings.ContainsAny(name, "/\x00\n") {
-		return nil, invalid("%q: not a name for a service", name)
+	if err := checkServiceName(name); err != nil {
+		return nil, err
 	}
 	answer := make(chan dialled, 1)
 	s.mu.Lock()

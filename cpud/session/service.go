@@ -81,6 +81,14 @@ func (s *service) Attach() (p9.File, error) {
 	return s.AttachAs(context.Background(), ninep.Attach{UID: p9.NoUID})
 }
 
+// checkServiceName refuses what cannot be a name in /srv.
+func checkServiceName(name string) error {
+	if name == "" || name == "." || name == ".." || len(name) > maxServiceName || strings.ContainsAny(name, "/\x00\n") {
+		return invalid("%q: not a name for a service", name)
+	}
+	return nil
+}
+
 // Posting is a name taken in a session's /srv, and the stream to come.
 type Posting struct {
 	session *Session
@@ -94,8 +102,8 @@ func (t *Table) Announce(u ctlfs.User, n int, name string) (*Posting, error) {
 	if err != nil {
 		return nil, err
 	}
-	if name == "" || name == "." || name == ".." || len(name) > maxServiceName || strings.ContainsAny(name, "/\x00\n") {
-		return nil, invalid("%q: not a name for a service", name)
+	if err := checkServiceName(name); err != nil {
+		return nil, err
 	}
 	svc := &service{name: name, ready: make(chan struct{})}
 	if err := s.addService(svc); err != nil {

@@ -26,6 +26,12 @@ type member struct {
 	line   bool   // it joined by a line of the file
 }
 
+func closeMembers(members []member) {
+	for _, m := range members {
+		unix.Close(m.dir)
+	}
+}
+
 // joined is a union, from one change to the next.
 type joined struct {
 	members []member
@@ -33,14 +39,23 @@ type joined struct {
 	server  *os.Process // nil once it has been ended
 }
 
-// join puts tree, a detached mount called what, into a union with what is at old. It returns the union that is there then.
-func (b *builder) join(tree int, what, old string, f nsfile.Flags) (*joined, error) {
+// join puts tree, a detached mount called what, into a union with what is at old. It owns tree. It returns the union that is there then.
+func (b *builder) join(tree int, what, old string, f nsfile.Flags) (u *joined, err error) {
+	made := []member{{dir: tree}} // whose descriptors are of no use if it fails
+	defer func() {
+		if err != nil {
+			closeMembers(made)
+		}
+	}()
 	if dir, err := isDir(tree); err != nil || !dir {
 		return nil, cmp.Or(err, error(unix.ENOTDIR))
 	}
-	u, members, err := b.unionAt(old)
+	was, members, err := b.unionAt(old)
 	if err != nil {
 		return nil, err
+	}
+	if was == nil {
+		made = append(made, members...)
 	}
 	m := member{tree, what, f&nsfile.Create != 0, true}
 	if f&nsfile.Before != 0 {
@@ -48,7 +63,7 @@ func (b *builder) join(tree int, what, old string, f nsfile.Flags) (*joined, err
 	} else {
 		members = append(members, m)
 	}
-	return b.remake(u, members, old)
+	return b.remake(was, members, old)
 }
 
 // unionAt is the union that is seen at old, nil if there is none, and the members that it has, or begins with.
@@ -108,13 +123,11 @@ func (b *builder) remake(was *joined, members []member, old string) (*joined, er
 			unix.Close(at)
 		}
 	}
-	if err == nil {
-		u.shorten(tree)
-	}
 	if err != nil {
 		u.end()
 		return nil, err
 	}
+	u.shorten(tree)
 	for _, l := range b.done {
 		if was != nil && l.union == was {
 			l.union = u
@@ -165,13 +178,20 @@ func (b *builder) leave(u *joined, what, old string) error {
 		return unix.EINVAL
 	}
 	left := slices.Delete(slices.Clone(u.members), i, i+1)
+	gone := u.members[i : i+1]
+	var err error
 	switch {
 	case len(left) == 1 && !left[0].line:
-		return b.unmountUnion(u, old)
+		gone = u.members
+		err = b.unmountUnion(u, old)
 	case len(left) == 0:
-		return unix.EBUSY
+		err = unix.EBUSY
+	default:
+		_, err = b.remake(u, left, old)
 	}
-	_, err := b.remake(u, left, old)
+	if err == nil {
+		closeMembers(gone)
+	}
 	return err
 }
 
