@@ -17,6 +17,9 @@ type keyRights struct {
 	env     []string // NAME=value, added to the environment
 	noTTY   bool
 	noTouch bool // a security key may sign without being touched
+
+	noForwarding, noAgent bool     // of ports and sockets; of the client's agent
+	connect, listen       []permit // where ports may be forwarded to and from; nil is anywhere
 }
 
 // parseOptions reads the options of a key's line; see AUTHORIZED_KEYS FILE FORMAT in sshd(8). One that is not known, or not met, is an
@@ -27,7 +30,7 @@ func parseOptions(options []string, from net.Addr, now time.Time) (keyRights, er
 	for _, o := range options {
 		name, value, hasValue := strings.Cut(o, "=")
 		name = strings.ToLower(name)
-		if seen[name] && name != "environment" {
+		if seen[name] && !repeats[name] {
 			return r, fmt.Errorf("%s: stands twice", name)
 		}
 		seen[name] = true
@@ -40,10 +43,26 @@ func parseOptions(options []string, from net.Addr, now time.Time) (keyRights, er
 			return r, fmt.Errorf("%s: a value in quotes is missing, or there is one too many", name)
 		}
 		switch name {
-		case "restrict", "no-pty":
+		case "restrict":
+			r.noTTY, r.noForwarding, r.noAgent = true, true, true
+		case "no-pty":
 			r.noTTY = true
 		case "pty":
 			r.noTTY = false
+		case "port-forwarding", "no-port-forwarding":
+			r.noForwarding = name != "port-forwarding"
+		case "agent-forwarding", "no-agent-forwarding":
+			r.noAgent = name != "agent-forwarding"
+		case "permitopen", "permitlisten":
+			p, err := parsePermit(value, name == "permitlisten")
+			if err != nil {
+				return r, fmt.Errorf("%s: %w", name, err)
+			}
+			if name == "permitopen" {
+				r.connect = append(r.connect, p)
+			} else {
+				r.listen = append(r.listen, p)
+			}
 		case "no-touch-required":
 			r.noTouch = true
 		case "command":
@@ -70,8 +89,11 @@ func parseOptions(options []string, from net.Addr, now time.Time) (keyRights, er
 	return r, nil
 }
 
-// takesValue has the options that are known, and whether they have a value. Those not in the switch of parseOptions are about
-// forwarding, of which there is none here.
+// repeats has the options that may stand more than once.
+var repeats = map[string]bool{"environment": true, "permitopen": true, "permitlisten": true}
+
+// takesValue has the options that are known, and whether they have a value. Those not in the switch of parseOptions are about things that
+// there are none of here: X11, tunnels, ~/.ssh/rc.
 var takesValue = map[string]bool{
 	"restrict": false, "pty": false, "no-pty": false, "no-touch-required": false,
 	"command": true, "environment": true, "from": true, "expiry-time": true,

@@ -3,8 +3,10 @@
 package server
 
 import (
+	"fmt"
 	"net"
 	"reflect"
+	"strings"
 	"testing"
 	"time"
 )
@@ -22,8 +24,17 @@ func TestOptions(t *testing.T) {
 		{[]string{`command="a"`, `command="b"`}, keyRights{}, false},
 		{[]string{"command=ls"}, keyRights{}, false},
 		{[]string{"command"}, keyRights{}, false},
-		{[]string{"restrict", "pty"}, keyRights{}, true},
-		{[]string{"RESTRICT"}, keyRights{noTTY: true}, true},
+		{[]string{"restrict", "pty"}, keyRights{noForwarding: true, noAgent: true}, true},
+		{[]string{"RESTRICT"}, keyRights{noTTY: true, noForwarding: true, noAgent: true}, true},
+		{[]string{"restrict", "port-forwarding"}, keyRights{noTTY: true, noAgent: true}, true},
+		{[]string{"restrict", "agent-forwarding"}, keyRights{noTTY: true, noForwarding: true}, true},
+		{[]string{"no-port-forwarding"}, keyRights{noForwarding: true}, true},
+		{[]string{"no-agent-forwarding"}, keyRights{noAgent: true}, true},
+		{[]string{`permitopen="h:1"`, `permitopen="[::1]:*"`}, keyRights{connect: []permit{{"h", 1}, {"::1", 0}}}, true},
+		{[]string{`permitlisten="80"`, `permitlisten="localhost:*"`}, keyRights{listen: []permit{{"*", 80}, {"localhost", 0}}}, true},
+		{[]string{`permitopen="1"`}, keyRights{}, false},
+		{[]string{`permitopen="h:0"`}, keyRights{}, false},
+		{[]string{`permitopen="h:65536"`}, keyRights{}, false},
 		{[]string{"no-pty"}, keyRights{noTTY: true}, true},
 		{[]string{`no-pty="x"`}, keyRights{}, false},
 		{[]string{"no-touch-required"}, keyRights{noTouch: true}, true},
@@ -32,7 +43,7 @@ func TestOptions(t *testing.T) {
 		{[]string{`environment="A"`}, keyRights{}, false},
 		{[]string{`environment="1A=b"`}, keyRights{}, false},
 		{[]string{"environment=\"A=\x00\""}, keyRights{}, false},
-		{[]string{`permitopen="h:1"`, "no-agent-forwarding", "X11-forwarding", `tunnel="0"`}, keyRights{}, true},
+		{[]string{"X11-forwarding", "no-user-rc", `tunnel="0"`}, keyRights{}, true},
 		{[]string{`from="192.0.2.0/24"`}, keyRights{}, true},
 		{[]string{`from="192.0.2.?"`}, keyRights{}, true},
 		{[]string{`from="10.0.0.0/8, 192.0.2.7"`}, keyRights{}, true},
@@ -75,6 +86,49 @@ func TestFrom(t *testing.T) {
 	} {
 		if got := fromMatches(c.list, c.from); got != c.want {
 			t.Errorf("from=%q for %v: %v, want %v", c.list, c.from, got, c.want)
+		}
+	}
+}
+
+// TestPermits: what may be forwarded of a few places.
+func TestPermits(t *testing.T) {
+	places := []permit{{"db", 1}, {"db", 2}, {"localhost", 1}}
+	const all = "db:1 db:2 localhost:1"
+	for _, c := range []struct {
+		options         string
+		connect, listen string
+		sockets, agent  bool
+	}{
+		{"pty", all, all, true, true},
+		{"restrict", "", "", false, false},
+		{"no-port-forwarding", "", "", false, true},
+		{"no-agent-forwarding", all, all, true, false},
+		{`permitopen="db:1"`, "db:1", all, false, true},
+		{`permitopen="*:1"`, "db:1 localhost:1", all, false, true},
+		{`permitopen="d*:1"`, "", all, false, true}, // not a pattern
+		{`permitopen="db:*"`, "db:1 db:2", all, false, true},
+		{`permitlisten="1"`, all, "db:1 localhost:1", false, true},
+		{`permitlisten="local*:1"`, all, "localhost:1", false, true},
+	} {
+		r, err := parseOptions([]string{c.options}, nil, time.Time{})
+		must(t, err)
+		var connect, listen []string
+		for _, p := range places {
+			if r.mayConnect(p.host, p.port) {
+				connect = append(connect, fmt.Sprintf("%s:%d", p.host, p.port))
+			}
+			if r.mayListen(p.host, p.port) {
+				listen = append(listen, fmt.Sprintf("%s:%d", p.host, p.port))
+			}
+		}
+		if got := strings.Join(connect, " "); got != c.connect {
+			t.Errorf("%s: may connect to %q, want %q", c.options, got, c.connect)
+		}
+		if got := strings.Join(listen, " "); got != c.listen {
+			t.Errorf("%s: may listen at %q, want %q", c.options, got, c.listen)
+		}
+		if r.mayForwardSockets() != c.sockets || r.mayForwardAgent() != c.agent {
+			t.Errorf("%s: sockets %v, agent %v", c.options, r.mayForwardSockets(), r.mayForwardAgent())
 		}
 	}
 }
