@@ -41,15 +41,22 @@ const usage = `usage: cpud [flags]
   -i            serve one connection, on standard input and output
   -hk file      host key, made where there is none (default /etc/cpud/hostkey, for users ~/.cpud/hostkey)
   -ak file      the keys that may come in (default ~user/.ssh/authorized_keys)
+  -revoked file    keys, and authorities, that may not
   -mount how    auto, fuse or v9fs
   -m dir        mount the control tree there
   -alive d      ask clients every d whether they are there (default never)
-  -startups n   connections that have not logged in (default 100)
+  -idle d       end connections over which nothing has moved for d (default never)
+  -grace d      how long a login may take (default 2m)
+  -tries n      how many keys a client may try (default 6)
+  -startups s:r:f   connections that have not logged in: from s on, one gives way to each r in 100 that come, at f to all (default 10:30:100)
+  -penalties p  for how long a source of failed logins is refused, or no (default authfail:5s,noauth:1s,grace-exceeded:10s,min:15s,max:10m)
+  -exempt list  addresses that are never refused for that
+  -channels n   channels at once on one connection (default 512)
   -max n        sessions at once (default any number)
   -init         be process 1: make a system around it, and keep it running
   -hostname name   with -init: the machine's name (default what /etc/hostname says)
   -modules file    with -init: kernel modules to load, a path a line
-  -klog         log to the kernel's log
+  -klog -syslog    log to the kernel's log, or to syslog
   -d -V         debug, version
 `
 
@@ -88,20 +95,27 @@ type flags struct {
 	hostKey     string
 	keys, mount string
 	controlDir  string
+	revoked     string
 	max         int
-	startups    int
-	alive       time.Duration
+	startups    server.Startups
+	penalties   server.Penalties
+	exempt      string
+	grace       time.Duration
+	alive, idle time.Duration
+	tries       int
+	channels    int
 	init        bool
 	child       bool // of process 1, which turns the machine off when it is told to. Not for users
 	hostname    string
 	modules     string
 	klog        bool
+	syslog      bool
 	debug       bool
 	version     bool
 }
 
 func parseFlags(args []string) (*flags, error) {
-	f := &flags{}
+	f := &flags{startups: server.DefaultStartups, penalties: server.DefaultPenalties}
 	set := flag.NewFlagSet("cpud", flag.ContinueOnError)
 	set.SetOutput(io.Discard)
 	set.Var(&f.addresses, "a", "")
@@ -111,14 +125,28 @@ func parseFlags(args []string) (*flags, error) {
 	set.StringVar(&f.keys, "ak", "", "")
 	set.StringVar(&f.mount, "mount", "auto", "")
 	set.StringVar(&f.controlDir, "m", "", "")
-	set.IntVar(&f.startups, "startups", 0, "")
+	set.StringVar(&f.revoked, "revoked", "", "")
+	set.Func("startups", "", func(v string) (err error) {
+		f.startups, err = server.ParseStartups(v)
+		return err
+	})
+	set.Func("penalties", "", func(v string) (err error) {
+		f.penalties, err = server.ParsePenalties(v)
+		return err
+	})
+	set.StringVar(&f.exempt, "exempt", "", "")
+	set.DurationVar(&f.grace, "grace", 2*time.Minute, "")
 	set.DurationVar(&f.alive, "alive", 0, "")
+	set.DurationVar(&f.idle, "idle", 0, "")
+	set.IntVar(&f.tries, "tries", 6, "")
+	set.IntVar(&f.channels, "channels", server.DefaultMaxChannels, "")
 	set.IntVar(&f.max, "max", 0, "")
 	set.BoolVar(&f.init, "init", false, "")
 	set.BoolVar(&f.child, "child", false, "")
 	set.StringVar(&f.hostname, "hostname", "", "")
 	set.StringVar(&f.modules, "modules", "", "")
 	set.BoolVar(&f.klog, "klog", false, "")
+	set.BoolVar(&f.syslog, "syslog", false, "")
 	set.BoolVar(&f.debug, "d", false, "")
 	set.BoolVar(&f.version, "V", false, "")
 	if err := set.Parse(args); err != nil {
@@ -129,12 +157,21 @@ func parseFlags(args []string) (*flags, error) {
 		return nil, fmt.Errorf("%s: no arguments are wanted", set.Arg(0))
 	case f.mount != "auto" && f.mount != "fuse" && f.mount != "v9fs":
 		return nil, fmt.Errorf("-mount %s: want auto, fuse or v9fs", f.mount)
-	case f.startups < 0:
-		return nil, fmt.Errorf("-startups %d: want a number of connections", f.startups)
+	case f.grace <= 0:
+		return nil, fmt.Errorf("-grace %v: want a time", f.grace)
+	case f.idle < 0:
+		return nil, fmt.Errorf("-idle %v: want a time", f.idle)
+	case f.tries < 1:
+		return nil, fmt.Errorf("-tries %d: want a number of keys", f.tries)
+	case f.channels < 1:
+		return nil, fmt.Errorf("-channels %d: want a number of channels", f.channels)
 	case f.alive < 0:
 		return nil, fmt.Errorf("-alive %v: want a time", f.alive)
 	case f.max < 0:
 		return nil, fmt.Errorf("-max %d: want a number of sessions", f.max)
+	}
+	if f.klog && f.syslog {
+		return nil, errors.New("-klog and -syslog do not go together")
 	}
 	if f.stdio && f.init {
 		return nil, errors.New("-init and -i do not go together")
@@ -175,14 +212,7 @@ func run(args []string) error {
 		fmt.Println("cpud", version())
 		return nil
 	}
-	first := f.init && !f.child
-	var out io.Writer = os.Stderr
-	if f.klog && !first { // as process 1, only once there is a /dev
-		if out, err = boot.KernelLog(); err != nil {
-			return err
-		}
-	}
-	if first {
+	if f.init && !f.child { // the child logs, once there is a /dev
 		return boot.Run(boot.Options{Args: daemonArgs(args), Hostname: f.hostname, Modules: f.modules, Log: os.Stderr})
 	}
 	// Whoever reads the log, or standard output with -i, may go: that is an error of a write, and not the end of all sessions. Ignored
@@ -195,8 +225,10 @@ func run(args []string) error {
 	case f.stdio: // standard error is at somebody's terminal
 		level.Set(slog.LevelWarn)
 	}
-	log := slog.New(slog.NewTextHandler(out, &slog.HandlerOptions{Level: level}))
-
+	log, err := openLog(f, level)
+	if err != nil {
+		return err
+	}
 	key, err := server.HostKey(f.hostKey)
 	if err != nil {
 		return err
@@ -225,8 +257,9 @@ func run(args []string) error {
 		}
 		defer m.Close()
 	}
-	srv, err := server.New(server.Config{HostKeys: []ssh.Signer{key}, AuthorizedKeys: f.keys, Table: table, Log: log,
-		MaxStartups: f.startups, Alive: f.alive})
+	srv, err := server.New(server.Config{HostKeys: []ssh.Signer{key}, AuthorizedKeys: f.keys, RevokedKeys: f.revoked, Table: table, Log: log,
+		LoginGrace: f.grace, MaxTries: f.tries, Startups: f.startups, Penalties: f.penalties, Exempt: f.exempt,
+		MaxChannels: f.channels, Alive: f.alive, Idle: f.idle})
 	if err != nil {
 		return err
 	}

@@ -7,11 +7,14 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"cpu/cpud/server"
 )
 
 func TestFlags(t *testing.T) {
 	t.Setenv("HOME", "/home/maria")
-	usual := flags{addresses: addresses{":17010"}, byDefault: true, hostKey: defaultHostKey(), mount: "auto"}
+	usual := flags{addresses: addresses{":17010"}, byDefault: true, hostKey: defaultHostKey(), mount: "auto",
+		startups: server.DefaultStartups, penalties: server.DefaultPenalties, grace: 2 * time.Minute, tries: 6, channels: server.DefaultMaxChannels}
 	for _, c := range []struct {
 		args []string
 		want func(f *flags)
@@ -26,12 +29,26 @@ func TestFlags(t *testing.T) {
 		{[]string{"-net", "unix", "-a", "/s", "-a", "vsock/:1"}, func(f *flags) {
 			f.network, f.addresses, f.byDefault = "unix", addresses{"unix//s", "vsock/:1"}, false
 		}, ""},
-		{[]string{"-m", "/x", "-startups", "5", "-alive", "30s"}, func(f *flags) { f.controlDir, f.startups, f.alive = "/x", 5, 30*time.Second }, ""},
+		{[]string{"-m", "/x", "-startups", "5", "-alive", "30s"}, func(f *flags) {
+			f.controlDir, f.startups, f.alive = "/x", server.Startups{Start: 5, Rate: 100, Full: 5}, 30*time.Second
+		}, ""},
+		{[]string{"-startups", "1:2:3", "-grace", "1s", "-tries", "2", "-channels", "3", "-idle", "1h"}, func(f *flags) {
+			f.startups, f.grace, f.tries, f.channels, f.idle = server.Startups{Start: 1, Rate: 2, Full: 3}, time.Second, 2, 3, time.Hour
+		}, ""},
+		{[]string{"-penalties", "no", "-exempt", "10.0.0.0/8", "-revoked", "r", "-syslog"}, func(f *flags) {
+			f.penalties, f.exempt, f.revoked, f.syslog = server.Penalties{}, "10.0.0.0/8", "r", true
+		}, ""},
+		{[]string{"-klog", "-syslog"}, nil, "-klog and -syslog do not go together"},
+		{[]string{"-grace", "0s"}, nil, "-grace 0s: want a time"},
+		{[]string{"-idle", "-1s"}, nil, "-idle -1s: want a time"},
+		{[]string{"-tries", "0"}, nil, "-tries 0: want a number of keys"},
+		{[]string{"-channels", "0"}, nil, "-channels 0: want a number of channels"},
+		{[]string{"-penalties", "crash:1s"}, nil, `invalid value "crash:1s" for flag -penalties: crash:1s: want authfail, noauth, grace-exceeded, min or max, a colon and a time; or no`},
 		{[]string{"-init", "-hostname", "h", "-modules", "m", "-klog"}, func(f *flags) { f.init, f.hostname, f.modules, f.klog = true, "h", "m", true }, ""},
 		{[]string{"-i", "-init"}, nil, "-init and -i do not go together"},
 		{[]string{"-net", "unix"}, nil, "-net unix: want -a path"},
 		{[]string{"-net", "udp"}, nil, "-net udp: unknown network: want tcp, unix, vsock or unix-vsock"},
-		{[]string{"-startups", "-1"}, nil, "-startups -1: want a number of connections"},
+		{[]string{"-startups", "-1"}, nil, `invalid value "-1" for flag -startups: -1: "-1" is not a number of connections`},
 		{[]string{"-alive", "-1s"}, nil, "-alive -1s: want a time"},
 		{[]string{"-V"}, func(f *flags) { f.version = true }, ""},
 		{[]string{"-i", "-a", ":1"}, nil, "-a and -i do not go together"},
@@ -57,7 +74,8 @@ func TestFlags(t *testing.T) {
 
 // TestUsage: every flag is in the usage.
 func TestUsage(t *testing.T) {
-	for _, f := range []string{"-a", "-i", "-hk", "-ak", "-mount", "-max", "-net", "-m", "-startups", "-alive", "-init", "-hostname", "-modules", "-klog", "-d", "-V"} {
+	for _, f := range []string{"-a", "-i", "-hk", "-ak", "-mount", "-max", "-net", "-m", "-startups", "-alive", "-init", "-hostname", "-modules", "-klog", "-syslog",
+		"-revoked", "-idle", "-grace", "-tries", "-penalties", "-exempt", "-channels", "-d", "-V"} {
 		if !strings.Contains(usage, " "+f+" ") {
 			t.Errorf("%s is not in the usage", f)
 		}

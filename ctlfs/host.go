@@ -9,6 +9,9 @@ type User struct {
 	Groups      []uint32 // supplementary, GID not among them of necessity
 	Home, Shell string
 	Root        bool // sees the sessions of all users, and may use the daemon's ctl
+
+	// Where a user has come in from, and the fingerprint of the key: for the log. "" where he was there already.
+	From, Key string
 }
 
 // A Pair is a line of ctl or stats: a name, and a value without a newline.

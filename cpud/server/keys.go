@@ -21,8 +21,8 @@ import (
 
 // findKey finds what lets key in for u, who comes from an address, and gives what it allows.
 func (s *Server) findKey(u ctlfs.User, key ssh.PublicKey, from net.Addr) (keyRights, error) {
-	if _, ok := key.(*ssh.Certificate); ok {
-		return keyRights{}, errors.New("certificates are not accepted")
+	if err := s.checkRevoked(key); err != nil {
+		return keyRights{}, err
 	}
 	if s.Keys != nil {
 		for _, k := range s.Keys {
@@ -44,7 +44,7 @@ func (s *Server) findKey(u ctlfs.User, key ssh.PublicKey, from net.Addr) (keyRig
 	if err != nil {
 		return keyRights{}, err
 	}
-	rights, err := matchKey(text, key, from, time.Now())
+	rights, err := matchKey(text, u.Name, key, from, time.Now())
 	if err != nil {
 		return keyRights{}, fmt.Errorf("%s: %w", file, err)
 	}
@@ -126,10 +126,16 @@ func strict(name string, info os.FileInfo, owner uint32) error {
 	return nil
 }
 
-// matchKey finds key in the text of an authorized_keys file, see sshd(8), on a line whose options let it in. Lines that cannot be read
-// let nobody in.
-func matchKey(text []byte, key ssh.PublicKey, from net.Addr, now time.Time) (keyRights, error) {
+// matchKey finds key in the text of an authorized_keys file, see sshd(8), on a line whose options let it in as user; or, of a certificate,
+// the key that signed it, on a line that says that it may. Lines that cannot be read let nobody in.
+func matchKey(text []byte, user string, key ssh.PublicKey, from net.Addr, now time.Time) (keyRights, error) {
 	want := key.Marshal()
+	cert, certified := key.(*ssh.Certificate)
+	if certified {
+		want = cert.SignatureKey.Marshal()
+	} else if err := modernKey(key); err != nil {
+		return keyRights{}, err
+	}
 	err := errors.New("the key is not there")
 	n := 0
 	for line := range bytes.Lines(text) {
@@ -138,11 +144,19 @@ func matchKey(text []byte, key ssh.PublicKey, from net.Addr, now time.Time) (key
 		if parseErr != nil || !bytes.Equal(k.Marshal(), want) {
 			continue
 		}
-		rights, optionErr := parseOptions(options, from, now)
-		if optionErr == nil {
+		rights, lineErr := parseOptions(options, from, now)
+		switch {
+		case lineErr == nil && certified && rights.authority:
+			rights, lineErr = rights.certified(cert, user, now)
+		case lineErr == nil && certified:
+			lineErr = errors.New("the key is no authority for certificates")
+		case lineErr == nil && rights.authority:
+			lineErr = errors.New("the key is there to sign certificates only")
+		}
+		if lineErr == nil {
 			return rights, nil
 		}
-		err = fmt.Errorf("%d: %w", n, optionErr)
+		err = fmt.Errorf("%d: %w", n, lineErr)
 	}
 	return keyRights{}, err
 }

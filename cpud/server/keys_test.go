@@ -42,13 +42,13 @@ func TestMatchKey(t *testing.T) {
 		{"options that are not met, then met", `from="10.0.0.1" ` + line + "\n" + `from="192.0.2.7",command="x" ` + line, "x", ""},
 		{"options that are not met", "\n" + `from="10.0.0.1" ` + line, "", "2: the key is for others than 192.0.2.7:0"},
 		{"an option that is not known", "verify-required " + line, "", "1: verify-required: option not supported"},
-		{"a certificate authority", "cert-authority " + line, "", "1: cert-authority: option not supported"},
+		{"a certificate authority", "cert-authority " + line, "", "1: the key is there to sign certificates only"},
 		{"an open quote", `command="a ` + line, "", "the key is not there"},
 		{"a blank in the options", "no-pty, restrict " + line, "", "the key is not there"},
 		{"under another type's name", "ssh-rsa " + base64, "", "the key is not there"},
 		{"an option in the type's place", "restrict " + base64, "", "the key is not there"},
 	} {
-		rights, err := matchKey([]byte(c.text), lineKey(t), from, time.Now())
+		rights, err := matchKey([]byte(c.text), "me", lineKey(t), from, time.Now())
 		got := ""
 		if err != nil {
 			got = err.Error()
@@ -155,9 +155,18 @@ func FuzzAuthorizedKey(f *testing.F) {
 	key := lineKey(f)
 	from := &net.TCPAddr{IP: net.IPv6loopback}
 	f.Fuzz(func(t *testing.T, text string) {
-		rights, err := matchKey([]byte(text), key, from, time.Unix(0, 0))
+		rights, err := matchKey([]byte(text), "me", key, from, time.Unix(0, 0))
 		if err == nil && !strings.Contains(text, strings.Fields(line)[1]) {
 			t.Errorf("%q let the key in, with %+v", text, rights)
+		}
+		ca := lineKey(t)
+		cert := &ssh.Certificate{Key: ca, SignatureKey: ca, CertType: ssh.UserCert, ValidPrincipals: []string{"me"}, ValidBefore: ssh.CertTimeInfinity,
+			Signature: &ssh.Signature{Format: ssh.KeyAlgoED25519, Blob: make([]byte, 64)}}
+		if _, err := matchKey([]byte(text), "me", cert, from, time.Unix(0, 0)); err == nil {
+			t.Errorf("%q let a forged certificate in", text)
+		}
+		if revoked, err := parseRevoked([]byte(text)); err == nil && len(revoked) > 0 && !strings.Contains(text, " ") {
+			t.Errorf("%q revokes keys", text)
 		}
 		if err == nil && !rights.noTTY && strings.HasPrefix(text, "no-pty ") && strings.Count(text, "\n") == 0 {
 			t.Errorf("%q gave a terminal", text)

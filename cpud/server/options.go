@@ -9,9 +9,11 @@ import (
 	"path"
 	"strings"
 	"time"
+
+	"golang.org/x/crypto/ssh"
 )
 
-// keyRights is what the options of a key's line say.
+// keyRights is what the options of a key's line say, and of a certificate what it says itself.
 type keyRights struct {
 	command string   // the only command; "" is any
 	env     []string // NAME=value, added to the environment
@@ -20,6 +22,22 @@ type keyRights struct {
 
 	noForwarding, noAgent bool     // of ports and sockets; of the client's agent
 	connect, listen       []permit // where ports may be forwarded to and from; nil is anywhere
+
+	authority  bool     // the line is for certificates that its key signed
+	principals []string // the names of which they must have one; nil is the user's own
+	source     *string  // the addresses, with blocks and commas, that a certificate is for; nil is any
+}
+
+// permissions is what package ssh needs to know, which holds the connection to it.
+func (r *keyRights) permissions() *ssh.Permissions {
+	p := &ssh.Permissions{}
+	if r.noTouch {
+		p.Extensions = map[string]string{"no-touch-required": ""}
+	}
+	if r.source != nil {
+		p.CriticalOptions = map[string]string{sourceAddress: *r.source}
+	}
+	return p
 }
 
 // parseOptions reads the options of a key's line; see AUTHORIZED_KEYS FILE FORMAT in sshd(8). One that is not known, or not met, is an
@@ -63,6 +81,13 @@ func parseOptions(options []string, from net.Addr, now time.Time) (keyRights, er
 			} else {
 				r.listen = append(r.listen, p)
 			}
+		case "cert-authority":
+			r.authority = true
+		case "principals":
+			r.principals = strings.FieldsFunc(value, func(c rune) bool { return c == ',' })
+			if len(r.principals) == 0 {
+				return r, errors.New("principals: names nobody")
+			}
 		case "no-touch-required":
 			r.noTouch = true
 		case "command":
@@ -86,6 +111,9 @@ func parseOptions(options []string, from net.Addr, now time.Time) (keyRights, er
 			}
 		}
 	}
+	if r.principals != nil && !r.authority {
+		return r, errors.New("principals: stands without cert-authority")
+	}
 	return r, nil
 }
 
@@ -100,6 +128,7 @@ var takesValue = map[string]bool{
 	"agent-forwarding": false, "no-agent-forwarding": false, "port-forwarding": false, "no-port-forwarding": false,
 	"x11-forwarding": false, "no-x11-forwarding": false, "user-rc": false, "no-user-rc": false,
 	"permitopen": true, "permitlisten": true, "tunnel": true,
+	"cert-authority": false, "principals": true,
 }
 
 // unquote takes the quotes off an option's value.

@@ -60,8 +60,10 @@ func TestOptions(t *testing.T) {
 		{[]string{`expiry-time="20260601120000Z"`}, keyRights{}, false},
 		{[]string{`expiry-time="20261301Z"`}, keyRights{}, false},
 		{[]string{`expiry-time="tomorrow"`}, keyRights{}, false},
-		{[]string{"cert-authority"}, keyRights{}, false},
+		{[]string{"cert-authority"}, keyRights{authority: true}, true},
+		{[]string{`principals="a,b"`, "cert-authority"}, keyRights{authority: true, principals: []string{"a", "b"}}, true},
 		{[]string{`principals="a"`}, keyRights{}, false},
+		{[]string{`principals=","`, "cert-authority"}, keyRights{}, false},
 		{[]string{"no-such-option"}, keyRights{}, false},
 	} {
 		got, err := parseOptions(c.options, from, now)

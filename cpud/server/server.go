@@ -7,6 +7,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"net"
 	"os"
@@ -29,21 +30,30 @@ type Config struct {
 	AuthorizedKeys string
 	// Keys, where there are any, are the only keys let in, and no file is read.
 	Keys []ssh.PublicKey
+	// RevokedKeys is a file of keys that are not let in whatever lists them, nor their certificates, nor those that they signed; "" is none.
+	RevokedKeys string
 
 	Table *session.Table // the caller closes it when the server is done
 	Log   *slog.Logger   // a line for each login, failure and end; nil: none
 
 	LoginGrace  time.Duration // how long a client may take to log in; 0 is two minutes
-	MaxStartups int           // connections that have not logged in; 0 is 100
+	MaxTries    int           // keys that a client may try; 0 is six
+	Startups    Startups      // of connections that have not logged in; zero is DefaultStartups
+	Penalties   Penalties     // of those who do not; zero is none
+	Exempt      string        // addresses that have none, a pattern list as in from= of sshd(8)
+	MaxChannels int           // open at once on one connection; 0 is DefaultMaxChannels
 	Alive       time.Duration // how often a client is asked whether it is there; 0 is never
+	Idle        time.Duration // after which a connection ends over whose channels nothing moves; 0 is never
 }
 
+// DefaultMaxChannels is more than MaxSessions of sshd, which is 10: all cpu commands of a terminal share one connection, and each has several
+// channels.
+const DefaultMaxChannels = 512
+
 const (
-	defaultLoginGrace  = 2 * time.Minute
-	defaultMaxStartups = 100
-	maxAuthTries       = 6
-	aliveCount         = 3   // questions in a row that a client may leave unanswered
-	maxChannels        = 512 // open at once on one connection; cpu needs one for all its sessions, and one for each service it posts
+	defaultLoginGrace = 2 * time.Minute
+	defaultMaxTries   = 6
+	aliveCount        = 3 // questions in a row that a client may leave unanswered
 )
 
 // version is the server's name on the wire. Its beginning makes stock ssh say when nobody reads its output any more (the request
@@ -53,12 +63,15 @@ const version = "SSH-2.0-OpenSSH-cpud"
 // A Server lets users in and gives them their streams. It may serve any number of connections at once.
 type Server struct {
 	Config
-	ssh      ssh.ServerConfig // of every connection
-	uid      int              // that cpud runs as
-	startups startups
+	ssh       ssh.ServerConfig // of every connection
+	uid       int              // that cpud runs as
+	startups  startups
+	penalties penalties
+	refusals  *refusals
 }
 
-// New makes a server. It fails if there is no host key, or no table.
+// New makes a server. It fails if there is no table, no host key or one of a kind that is not used any more, or a list of revoked keys that
+// cannot be read.
 func New(c Config) (*Server, error) {
 	if len(c.HostKeys) == 0 || c.Table == nil {
 		return nil, errors.New("a server wants a host key and a table of sessions")
@@ -67,28 +80,30 @@ func New(c Config) (*Server, error) {
 		c.Log = slog.New(slog.DiscardHandler)
 	}
 	c.LoginGrace = cmp.Or(c.LoginGrace, defaultLoginGrace)
-	s := &Server{Config: c, uid: os.Getuid(), startups: startups{max: cmp.Or(c.MaxStartups, defaultMaxStartups)}}
+	c.MaxTries = cmp.Or(c.MaxTries, defaultMaxTries)
+	c.MaxChannels = cmp.Or(c.MaxChannels, DefaultMaxChannels)
+	s := &Server{Config: c, uid: os.Getuid(), startups: startups{limits: cmp.Or(c.Startups, DefaultStartups)},
+		penalties: penalties{Penalties: c.Penalties, exempt: c.Exempt, now: time.Now}, refusals: newRefusals()}
+	if c.RevokedKeys != "" {
+		if _, err := readRevoked(c.RevokedKeys, uint32(s.uid)); err != nil {
+			return nil, err
+		}
+	}
 	s.ssh = ssh.ServerConfig{
 		Config:                  ssh.Config{Ciphers: ciphers, KeyExchanges: keyExchanges, MACs: macs},
-		MaxAuthTries:            maxAuthTries,
-		PublicKeyAuthAlgorithms: keyAlgorithms,
+		MaxAuthTries:            c.MaxTries,
+		PublicKeyAuthAlgorithms: userSignatures,
 		ServerVersion:           version,
 	}
 	for _, k := range c.HostKeys {
-		s.ssh.AddHostKey(k)
+		modern, err := modernHostKey(k)
+		if err != nil {
+			return nil, err
+		}
+		s.ssh.AddHostKey(modern)
 	}
 	return s, nil
 }
-
-// The algorithms, best first: those that OpenSSH calls modern, with AES-GCM first, for it is the fastest where processors have AES.
-var (
-	ciphers      = []string{"aes128-gcm@openssh.com", "aes256-gcm@openssh.com", "chacha20-poly1305@openssh.com", "aes128-ctr", "aes192-ctr", "aes256-ctr"}
-	keyExchanges = []string{"mlkem768x25519-sha256", "curve25519-sha256", "curve25519-sha256@libssh.org", "ecdh-sha2-nistp256", "ecdh-sha2-nistp384",
-		"ecdh-sha2-nistp521"}
-	macs          = []string{"hmac-sha2-256-etm@openssh.com", "hmac-sha2-512-etm@openssh.com", "hmac-sha2-256", "hmac-sha2-512"}
-	keyAlgorithms = []string{"ssh-ed25519", "sk-ssh-ed25519@openssh.com", "ecdsa-sha2-nistp256", "ecdsa-sha2-nistp384", "ecdsa-sha2-nistp521",
-		"sk-ecdsa-sha2-nistp256@openssh.com", "rsa-sha2-256", "rsa-sha2-512"}
-)
 
 // Serve accepts connections from l until ctx is done, then ends all of them, waits for that, and returns nil. It closes l. An error is l's;
 // where descriptors or memory are short it tries again.
@@ -116,10 +131,19 @@ func (s *Server) Serve(ctx context.Context, l net.Listener) error {
 			l.Close()
 			return fmt.Errorf("%s: %w", l.Addr(), err)
 		}
+		if s.penalties.refuses(c.RemoteAddr()) {
+			s.Log.Debug("refused", "from", c.RemoteAddr().String())
+			io.WriteString(c, notNow) // a new connection has room for it
+			c.Close()
+			continue
+		}
 		s.startups.begin(c) // here, so that they stand in the order in which they came
 		served.Go(func() { s.ServeConn(connCtx, c) })
 	}
 }
+
+// notNow is what sshd says in place of its version to somebody with a penalty.
+const notNow = "Not allowed at this time\r\n"
 
 // acceptPause is how long Serve leaves the queue of connections alone when the machine has no room for one more.
 const acceptPause = time.Second
@@ -136,25 +160,42 @@ func (s *Server) ServeConn(ctx context.Context, c net.Conn) {
 	stop := context.AfterFunc(ctx, func() { c.Close() })
 	defer stop()
 	s.Table.Connections.Add(1)
-	conn, channels, requests, login, err := s.logIn(c)
-	s.startups.end(c)
-	if err != nil {
+	conn, channels, requests, login, err := s.logIn(ctx, c)
+	if stayed := s.startups.end(c); err != nil {
 		c.Close()
+		if !stayed {
+			err = errGaveWay
+		}
 		s.Table.Failures.Add(1)
 		log.Info("no login", login.about(err)...)
+		if stayed && ctx.Err() == nil {
+			if until, refused := s.penalties.add(c.RemoteAddr(), login.penalty(s.Penalties, err)); refused {
+				log.Warn("no more logins from there", "until", until)
+			}
+		}
 		return
 	}
-	log = log.With("user", login.user.Name)
+	log = log.With(login.won()...)
 	s.Table.Logins.Add(1)
-	log.Info("login", "key", login.fingerprint)
+	log.Info("login")
 	connCtx, cancel := context.WithCancel(ctx)
 	l := &link{server: s, conn: conn, login: login, host: login.rights.host(s.Table), log: log, ctx: connCtx}
 	l.running.Go(func() { answer(requests) })
 	if s.Alive > 0 {
 		l.running.Go(func() { alive.Watch(connCtx, conn, s.Alive, aliveCount) })
 	}
-	open := make(chan struct{}, maxChannels)
+	still := &idle{began: time.Now()}
+	if s.Idle > 0 {
+		l.running.Go(func() {
+			if still.wait(connCtx, s.Idle) {
+				log.Info("idle", "for", s.Idle)
+				conn.Close()
+			}
+		})
+	}
+	open := make(chan struct{}, s.MaxChannels)
 	for ch := range channels {
+		ch = still.watch(ch)
 		if ch.ChannelType() != "session" {
 			ch.Reject(ssh.UnknownChannelType, "only sessions")
 			continue
@@ -174,6 +215,9 @@ func (s *Server) ServeConn(ctx context.Context, c net.Conn) {
 	conn.Close()
 	log.Info("end of connection")
 }
+
+// errGaveWay is why a connection that has not logged in has ended for another: see Startups.
+var errGaveWay = errors.New("gave way to a new connection")
 
 // answer answers the requests of a whole connection: none is known here, but keepalives want to hear just that.
 func answer(requests <-chan *ssh.Request) {

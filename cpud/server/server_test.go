@@ -116,6 +116,14 @@ func (r *rig) write(t *testing.T, name, text string) {
 	}
 }
 
+// add adds to a file.
+func (r *rig) add(t *testing.T, name, text string) {
+	t.Helper()
+	old, err := os.ReadFile(r.dir + "/" + name)
+	must(t, err)
+	r.write(t, name, string(old)+text)
+}
+
 // key makes a key and gives its line.
 func (r *rig) key(t *testing.T, name string) string {
 	t.Helper()
@@ -232,20 +240,34 @@ func TestLogin(t *testing.T) {
 	}
 	before := len(r.log.String())
 	must(t, r.ssh("key", "127.0.0.1", "true").Run())
-	if got := r.logged(t, before); !regexp.MustCompile(`msg=login from=127\.0\.0\.1:\d+ user=\S+ key=SHA256:\S+\n`).MatchString(got) {
-		t.Errorf("the log has %q", got)
+	const who = `from=127\.0\.0\.1:\d+ user=\S+ key=SHA256:\S+\n`
+	r.await(t, before, "event=ended")
+	r.await(t, before, "end of connection")
+	got := r.log.String()[before:]
+	for _, want := range []string{"msg=login " + who, `msg="end of connection" ` + who, `msg=session number=\d+ user=\S+ event=ended from=127\.0\.0\.1:\d+ key=SHA256:\S+\n`} {
+		if !regexp.MustCompile(want).MatchString(got) {
+			t.Errorf("the log has %q, want %s", got, want)
+		}
 	}
 }
 
 // logged is what the log has got since, once it says that a connection has ended or never came about.
 func (r *rig) logged(t *testing.T, since int) string {
 	t.Helper()
+	return r.await(t, since, "no login", "end of connection")
+}
+
+// await is what the log has got since, once it has one of the words.
+func (r *rig) await(t *testing.T, since int, words ...string) string {
+	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
 	for tick := time.Tick(time.Millisecond); ; {
 		text := r.log.String()[since:]
-		if strings.Contains(text, "no login") || strings.Contains(text, "end of connection") {
-			return text
+		for _, w := range words {
+			if strings.Contains(text, w) {
+				return text
+			}
 		}
 		select {
 		case <-tick:
@@ -405,7 +427,7 @@ func TestChannels(t *testing.T) {
 	client, err := r.dial(r.signer(t))
 	must(t, err)
 	defer client.Close()
-	for range maxChannels {
+	for range DefaultMaxChannels {
 		_, requests, err := client.OpenChannel("session", nil)
 		must(t, err)
 		go ssh.DiscardRequests(requests)

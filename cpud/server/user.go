@@ -11,6 +11,7 @@ import (
 	"os/user"
 	"strconv"
 	"strings"
+	"time"
 
 	"cpu/ctlfs"
 )
@@ -23,31 +24,33 @@ var nobody = ctlfs.User{Home: "/nonexistent"}
 
 // lookupUser finds a user by name. A machine without users has one, root, whose home is /.
 func (s *Server) lookupUser(name string) (ctlfs.User, error) {
-	u, err := findUser(name)
+	u, password, err := findUser(name)
 	if err != nil {
 		return nobody, err
 	}
 	if s.uid != 0 && int(u.UID) != s.uid {
 		return nobody, fmt.Errorf("%s: not the user that cpud runs as, and cpud is not root", name)
 	}
-	// Whoever runs cpud has the account already, whatever its shell.
-	if shell := u.Shell[strings.LastIndexByte(u.Shell, '/')+1:]; s.uid == 0 && (shell == "nologin" || shell == "false") {
-		return nobody, fmt.Errorf("%s: %s is no shell to log in with", name, u.Shell)
+	if s.uid == 0 { // else whoever runs cpud has the account already, open or not
+		if err := closedTo(u, password, time.Now()); err != nil {
+			return nobody, err
+		}
 	}
 	u.Root = u.UID == 0
 	return u, nil
 }
 
-func findUser(name string) (ctlfs.User, error) {
+// findUser gives the user's line of passwd(5), with its groups, and the field of his password.
+func findUser(name string) (u ctlfs.User, password string, err error) {
 	f, err := os.Open(passwd)
 	if errors.Is(err, fs.ErrNotExist) {
 		if name != "root" {
-			return ctlfs.User{}, user.UnknownUserError(name)
+			return ctlfs.User{}, "", user.UnknownUserError(name)
 		}
-		return ctlfs.User{Name: "root", Home: "/", Shell: "/bin/sh"}, nil
+		return ctlfs.User{Name: "root", Home: "/", Shell: "/bin/sh"}, "", nil
 	}
 	if err != nil {
-		return ctlfs.User{}, err
+		return ctlfs.User{}, "", err
 	}
 	defer f.Close()
 	lines := bufio.NewScanner(f)
@@ -58,13 +61,13 @@ func findUser(name string) (ctlfs.User, error) {
 		}
 		uid, err := strconv.ParseUint(fields[2], 10, 32)
 		if err != nil {
-			return ctlfs.User{}, fmt.Errorf("%s: %s: %w", passwd, name, err)
+			return ctlfs.User{}, "", fmt.Errorf("%s: %s: %w", passwd, name, err)
 		}
 		gid, err := strconv.ParseUint(fields[3], 10, 32)
 		if err != nil {
-			return ctlfs.User{}, fmt.Errorf("%s: %s: %w", passwd, name, err)
+			return ctlfs.User{}, "", fmt.Errorf("%s: %s: %w", passwd, name, err)
 		}
-		u := ctlfs.User{Name: name, UID: uint32(uid), GID: uint32(gid), Home: fields[5], Shell: fields[6]}
+		u = ctlfs.User{Name: name, UID: uint32(uid), GID: uint32(gid), Home: fields[5], Shell: fields[6]}
 		if u.Home == "" {
 			u.Home = "/"
 		}
@@ -72,12 +75,12 @@ func findUser(name string) (ctlfs.User, error) {
 			u.Shell = "/bin/sh"
 		}
 		u.Groups, err = groups(name, u.GID)
-		return u, err
+		return u, fields[1], err
 	}
 	if err := lines.Err(); err != nil {
-		return ctlfs.User{}, fmt.Errorf("%s: %w", passwd, err)
+		return ctlfs.User{}, "", fmt.Errorf("%s: %w", passwd, err)
 	}
-	return ctlfs.User{}, user.UnknownUserError(name)
+	return ctlfs.User{}, "", user.UnknownUserError(name)
 }
 
 // groups are the supplementary groups of a user.

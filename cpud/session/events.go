@@ -22,7 +22,11 @@ type events struct {
 // event says what has become of a session.
 func (t *Table) event(s *Session, what string) {
 	line := fmt.Sprintf("%d %s %s", s.number, s.owner.Name, what)
-	t.log.Info("session", "number", s.number, "user", s.owner.Name, "event", what)
+	about := []any{"number", s.number, "user", s.owner.Name, "event", what}
+	if s.owner.From != "" {
+		about = append(about, "from", s.owner.From, "key", s.owner.Key)
+	}
+	t.log.Info("session", about...)
 	t.events.mu.Lock()
 	defer t.events.mu.Unlock()
 	for l, u := range t.events.listeners {
