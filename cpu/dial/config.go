@@ -37,6 +37,13 @@ type Host struct {
 	ControlPath    string        // the socket for that; "" is for the caller to choose, NoControlPath is none
 	ControlPersist time.Duration // how long an unused connection is kept for others: 0 not at all, ForEver
 
+	// What is to be forwarded, each as -L, -R and -D of ssh(1) take it. The package forwards nothing itself.
+	LocalForwards, RemoteForwards, DynamicForwards []string
+
+	ForwardAgent         string // socket of the agent that the host may use; "" is none
+	ExitOnForwardFailure bool
+	GatewayPorts         bool // local forwards without a bind address listen on every address
+
 	network string // tcp, tcp4, tcp6
 }
 
@@ -155,6 +162,7 @@ func (c *Config) host(name, user string, s settings) (*Host, error) {
 	default:
 		h.network = "tcp"
 	}
+	h.forwards(c, tokens, s)
 	var err error
 	if h.ConnectTimeout, err = seconds(s, "connecttimeout", "0"); err != nil {
 		return nil, err
@@ -208,6 +216,28 @@ func (h *Host) control(c *Config, tokens *strings.Replacer, s settings) error {
 		h.ControlPersist = d
 	}
 	return nil
+}
+
+// forwards sets what is said of forwarding.
+func (h *Host) forwards(c *Config, tokens *strings.Replacer, s settings) {
+	switch agent := s.first("forwardagent"); {
+	case agent == "", agent == "no", agent == "false":
+	case agent == "yes", agent == "true":
+		h.ForwardAgent = h.Agent
+	case agent[0] == '$' && !strings.HasPrefix(agent, "${"):
+		h.ForwardAgent = c.getenv(agent[1:])
+	default:
+		h.ForwardAgent = c.path(tokens, agent)
+	}
+	h.ExitOnForwardFailure, h.GatewayPorts = s.first("exitonforwardfailure") == "yes", s.first("gatewayports") == "yes"
+	if s.first("clearallforwardings") == "yes" {
+		return
+	}
+	for keyword, list := range map[string]*[]string{"localforward": &h.LocalForwards, "remoteforward": &h.RemoteForwards, "dynamicforward": &h.DynamicForwards} {
+		for _, v := range s[keyword] {
+			*list = append(*list, strings.Join(strings.Fields(strings.TrimSuffix(v, " [socks]:0")), ":"))
+		}
+	}
 }
 
 // parseTime reads a time as sshd_config(5) has it: seconds, or numbers with units.

@@ -54,6 +54,12 @@ Host piped
 Host both
 	ProxyCommand nc %h %p
 	ProxyJump elsewhere
+Host forwards
+	LocalForward 8080 [localhost]:80
+	LocalForward 8081 [::1]:81
+	RemoteForward 9090 [localhost]:90
+	RemoteForward 1080
+	ForwardAgent yes
 Host *.lan
 	HostName %h.example
 Host *
@@ -85,6 +91,9 @@ func TestResolve(t *testing.T) {
 		{"ProxyJump", "through", nil, map[string]any{"ProxyJump": []string{"me@first:2222", "second"}}},
 		{"ProxyCommand", "piped", nil, map[string]any{"ProxyCommand": "nc -x ME piped 17010 100%"}},
 		{"ProxyCommand first", "both", nil, map[string]any{"ProxyCommand": "nc both 17010", "ProxyJump": []string(nil)}},
+		{"forwards", "forwards", nil, map[string]any{"RemoteForwards": []string{"9090:[localhost]:90", "1080"},
+			"LocalForwards": []string{"8080:[localhost]:80", "8081:[::1]:81"}, "ForwardAgent": "/agent"}},
+		{"no forwards", "forwards", func(c *Config) { c.Options = []string{"ClearAllForwardings=yes"} }, map[string]any{"LocalForwards": []string(nil)}},
 		{"a bracketed address", "[::1]", nil, map[string]any{"HostName": "::1"}},
 	} {
 		for _, by := range []string{"ssh", "library"} {

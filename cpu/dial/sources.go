@@ -109,7 +109,8 @@ var literal = strings.NewReplacer("*", "[*]", "?", "[?]", "[", "[[]")
 // keywords are those that are looked for in a configuration without ssh's help.
 var keywords = []string{"HostName", "Port", "User", "IdentityFile", "IdentitiesOnly", "IdentityAgent", "UserKnownHostsFile", "GlobalKnownHostsFile",
 	"HashKnownHosts", "StrictHostKeyChecking", "HostKeyAlias", "ConnectTimeout", "AddressFamily", "ProxyCommand", "ProxyJump",
-	"ControlMaster", "ControlPath", "ControlPersist", "ServerAliveInterval", "ServerAliveCountMax"}
+	"ControlMaster", "ControlPath", "ControlPersist", "ServerAliveInterval", "ServerAliveCountMax",
+	"ForwardAgent", "LocalForward", "RemoteForward", "DynamicForward", "ExitOnForwardFailure", "ClearAllForwardings", "GatewayPorts"}
 
 // defaults are ssh's, for what it does not say itself.
 var defaults = settings{
@@ -124,7 +125,7 @@ func (c *Config) askLibrary(files []string, name string) (settings, error) {
 	s := settings{}
 	add := func(keyword, value string) {
 		keyword = strings.ToLower(keyword)
-		if len(s[keyword]) == 0 || keyword == "identityfile" {
+		if len(s[keyword]) == 0 || keyword == "identityfile" || strings.HasSuffix(keyword, "forward") {
 			s[keyword] = append(s[keyword], value)
 		}
 	}
