@@ -6,7 +6,6 @@ require (
 	9fans.net/go v0.0.8-0.20250307142834-96bdba94b63f
 	github.com/creack/pty v1.1.24
 	github.com/hugelgupf/p9 v0.4.1
-	github.com/kevinburke/ssh_config v1.6.0
 	github.com/mdlayher/vsock v1.4.0
 	golang.org/x/crypto v0.58.0
 	golang.org/x/sys v0.50.0

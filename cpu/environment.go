@@ -7,6 +7,8 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+
+	"cpu/cpu/dial/sshconfig"
 )
 
 // left are the variables that are about this terminal, and would mislead on another machine; those that end in _ are the beginnings
@@ -14,17 +16,24 @@ import (
 var left = []string{"SSH_", "DBUS_", "XDG_RUNTIME_DIR", "XDG_SESSION_", "XDG_SEAT", "XDG_VTNR", "DISPLAY", "WAYLAND_DISPLAY", "XAUTHORITY",
 	"SESSION_MANAGER", "WINDOWID", "GPG_AGENT_INFO", "INVOCATION_ID", "JOURNAL_STREAM", "NOTIFY_SOCKET", "LISTEN_", "PWD", "OLDPWD", "SHLVL", "_"}
 
-// environment is what the command gets: the terminal's, or none with -E, and what -e adds; -e NAME alone takes the terminal's value.
-func environment(all []string, f *flags) []string {
+// environment is what the command gets: the terminal's, with what SendEnv and SetEnv say, or none with -E, and what -e adds; -e NAME alone
+// takes the terminal's value. Patterns in send name what is not left out.
+func environment(all []string, f *flags, send, set []string) []string {
 	var env []string
 	if !f.noEnv {
 		for _, e := range all {
 			name, _, ok := strings.Cut(e, "=")
-			if ok && name != "" && !slices.ContainsFunc(left, func(l string) bool {
+			sent := slices.ContainsFunc(send, func(p string) bool { return sshconfig.Matches(p, name) })
+			if ok && name != "" && (sent || !slices.ContainsFunc(left, func(l string) bool {
 				return l == name || len(l) > 1 && strings.HasSuffix(l, "_") && strings.HasPrefix(name, l)
-			}) {
+			})) {
 				env = append(env, e)
 			}
+		}
+		for _, e := range set {
+			name, _, _ := strings.Cut(e, "=")
+			env = slices.DeleteFunc(env, func(a string) bool { return strings.HasPrefix(a, name+"=") })
+			env = append(env, e)
 		}
 	}
 	for _, e := range f.env {

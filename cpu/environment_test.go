@@ -16,13 +16,18 @@ func TestEnvironmentOf(t *testing.T) {
 	for _, c := range []struct {
 		f    flags
 		want string
+
+		send, set []string
 	}{
-		{flags{}, "PATH=/bin SSH=kept DISPLAY2=kept _x=kept TERM=vt100 EMPTY="},
-		{flags{env: []string{"DISPLAY", "NEW=1", "ABSENT", "PATH=/sbin"}}, "SSH=kept DISPLAY2=kept _x=kept TERM=vt100 EMPTY= DISPLAY=:0 NEW=1 PATH=/sbin"},
-		{flags{noEnv: true}, ""},
-		{flags{noEnv: true, env: []string{"TERM", "A=b=c", "A=d"}}, "TERM=vt100 A=d"},
+		{f: flags{}, send: []string{"DISPL*", "ABSENT"}, set: []string{"TERM=dumb", "NEW=a b"}, want: "PATH=/bin SSH=kept DISPLAY=:0 DISPLAY2=kept _x=kept EMPTY= TERM=dumb NEW=a b"},
+		{f: flags{noEnv: true}, send: []string{"*"}, set: []string{"NEW=1"}},
+		{f: flags{env: []string{"PATH=/sbin"}}, set: []string{"PATH=/x"}, want: "SSH=kept DISPLAY2=kept _x=kept TERM=vt100 EMPTY= PATH=/sbin"},
+		{f: flags{}, want: "PATH=/bin SSH=kept DISPLAY2=kept _x=kept TERM=vt100 EMPTY="},
+		{f: flags{env: []string{"DISPLAY", "NEW=1", "ABSENT", "PATH=/sbin"}}, want: "SSH=kept DISPLAY2=kept _x=kept TERM=vt100 EMPTY= DISPLAY=:0 NEW=1 PATH=/sbin"},
+		{f: flags{noEnv: true}},
+		{f: flags{noEnv: true, env: []string{"TERM", "A=b=c", "A=d"}}, want: "TERM=vt100 A=d"},
 	} {
-		if got := strings.Join(environment(all, &c.f), " "); got != c.want {
+		if got := strings.Join(environment(all, &c.f, c.send, c.set), " "); got != c.want {
 			t.Errorf("%+v: %q, want %q", c.f, got, c.want)
 		}
 	}

@@ -3,12 +3,14 @@ package main
 import (
 	"fmt"
 	"io"
+	"strings"
 )
 
 // escapes reads what is typed at a terminal in raw mode and takes out of it, at the beginning of a line, what is meant for cpu.
 type escapes struct {
 	from       io.Reader
 	say        io.Writer
+	char       byte // that it begins with; 0: none does
 	disconnect func()
 	suspend    func() // nil where a process cannot be stopped
 
@@ -28,11 +30,20 @@ const (
 
 const escapeHelp = "~.  disconnect\r\n~^Z suspend\r\n~~  send ~\r\n~?  this list\r\n"
 
+// help lists the escapes as they are typed.
+func (e *escapes) help() string {
+	shown := string(rune(e.char))
+	if e.char < ' ' {
+		shown = "^" + string(rune(e.char+'@'))
+	}
+	return strings.ReplaceAll(escapeHelp, "~", shown)
+}
+
 const controlZ = 'Z' & 0x1f
 
 // newEscapes calls disconnect on ~. and reads as ended from then on.
 func newEscapes(from io.Reader, say io.Writer, disconnect func()) *escapes {
-	return &escapes{from: from, say: say, disconnect: disconnect}
+	return &escapes{from: from, say: say, char: '~', disconnect: disconnect}
 }
 
 func (e *escapes) Read(p []byte) (int, error) {
@@ -44,7 +55,7 @@ func (e *escapes) Read(p []byte) (int, error) {
 		e.err = err
 		e.left = e.filter(e.buf[:n])
 		if err != nil && e.state == afterTilde {
-			e.left = append(e.left, '~')
+			e.left = append(e.left, e.char)
 		}
 	}
 	n := copy(p, e.left)
@@ -64,22 +75,22 @@ func (e *escapes) filter(in []byte) []byte {
 				e.disconnect()
 				return out
 			case '?':
-				fmt.Fprint(e.say, "\r\n", escapeHelp)
+				fmt.Fprint(e.say, "\r\n", e.help())
 				e.state = lineStart
 				continue
 			case controlZ:
 				if e.suspend == nil {
-					out = append(out, '~')
+					out = append(out, e.char)
 					break
 				}
 				e.suspend()
 				e.state = lineStart
 				continue
-			case '~':
+			case e.char:
 			default:
-				out = append(out, '~')
+				out = append(out, e.char)
 			}
-		} else if e.state == lineStart && c == '~' {
+		} else if e.state == lineStart && c == e.char && c != 0 {
 			e.state = afterTilde
 			continue
 		}

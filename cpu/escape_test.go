@@ -62,3 +62,26 @@ func TestEscapesError(t *testing.T) {
 		t.Errorf("got %q, %v", got, err)
 	}
 }
+
+// TestEscapeChar: another character than ~, or none.
+func TestEscapeChar(t *testing.T) {
+	for _, c := range []struct {
+		char       byte
+		keys, sent string
+		ended      bool
+	}{
+		{1, "~.\r\x01\x01x\r\x01.y", "~.\r\x01x\r", true},
+		{0, "~.\r\x00.x", "~.\r\x00.x", false},
+	} {
+		ended := false
+		e := newEscapes(strings.NewReader(c.keys), io.Discard, func() { ended = true })
+		e.char = c.char
+		if sent, err := io.ReadAll(e); string(sent) != c.sent || err != nil || ended != c.ended {
+			t.Errorf("%q: sent %q, ended %v, %v", c.keys, sent, ended, err)
+		}
+	}
+	e := newEscapes(strings.NewReader(""), io.Discard, nil)
+	if e.char = 1; !strings.HasPrefix(e.help(), "^A.  disconnect") {
+		t.Errorf("help is %q", e.help())
+	}
+}

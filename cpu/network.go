@@ -17,39 +17,49 @@ import (
 // network is how hosts are reached: as ssh would, with this user's configuration and keys, and through a connection that is there already.
 type network struct {
 	dialer  dial.Config // without what is said of one host alone
+	target  *dial.Host  // the host of the command line, once it is connected to; nil with -self
 	trace   io.Writer   // of 9P; nil: none
 	log     *slog.Logger
+	level   *slog.LevelVar
 	sockets string // the directory of shared connections; "" is none
 }
 
 func newNetwork(f *flags, term terminal, trace io.Writer) *network {
-	log := slog.New(slog.DiscardHandler)
-	if f.verbose || f.debug {
-		level := slog.LevelInfo
-		if f.debug {
-			level = slog.LevelDebug
-		}
-		log = slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: level}))
+	level := &slog.LevelVar{}
+	switch level.Set(slog.LevelError); {
+	case f.debug:
+		level.Set(slog.LevelDebug)
+	case f.verbose:
+		level.Set(slog.LevelInfo)
 	}
+	log := slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: level}))
 	return &network{
 		dialer: dial.Config{
 			IdentityFiles: f.identities, ConfigFile: f.config, Options: f.options,
 			Home: term.home, LocalUser: term.user, Getenv: os.Getenv, Prompt: prompter(), Stderr: os.Stderr, Log: log,
 		},
-		trace: trace, log: log, sockets: term.sockets,
+		trace: trace, log: log, level: level, sockets: term.sockets,
 	}
 }
 
 // host is the host of the command line.
 func (n *network) host(ctx context.Context, f *flags) (*dial.Host, error) {
 	d := n.dialer
-	d.User, d.Port, d.Network = f.user, f.port, f.network
+	d.User, d.Port, d.Network, d.Command = f.user, f.port, f.network, strings.Join(f.command, " ")
 	if f.ssh {
 		d.Port, d.Options = "", append(throughSSH(f), d.Options...)
 	}
 	h, err := d.Resolve(ctx, f.host)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", f.host, err)
+	}
+	if !f.verbose && !f.debug {
+		switch {
+		case h.LogLevel == "VERBOSE":
+			n.level.Set(slog.LevelInfo)
+		case strings.HasPrefix(h.LogLevel, "DEBUG"):
+			n.level.Set(slog.LevelDebug)
+		}
 	}
 	return h, nil
 }
@@ -90,6 +100,7 @@ func (n *network) connect(ctx context.Context, f *flags) (*client.Conn, error) {
 	if err != nil {
 		return nil, err
 	}
+	n.target = h
 	path := n.socket(h)
 	if path == "" {
 		return n.dial(ctx, h)

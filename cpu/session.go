@@ -11,6 +11,7 @@ import (
 	"sync"
 
 	"cpu/cpu/client"
+	"cpu/cpu/dial"
 	"cpu/ctlfs"
 	"cpu/nsfile"
 
@@ -68,7 +69,11 @@ func oneSession(ctx context.Context, cancel context.CancelCauseFunc, conn *clien
 		defer unmount()
 	}
 	c := conn.Command(command(f.command)...)
-	c.Env = environment(os.Environ(), f)
+	configured := n.target
+	if configured == nil { // with -self there is no host
+		configured = &dial.Host{EscapeChar: '~'}
+	}
+	c.Env = environment(os.Environ(), f, configured.SendEnv, configured.SetEnv)
 	c.Namespace = nsfile.Format(ops)
 	c.Vars = term.vars(f.root)
 	c.Services = services
@@ -84,7 +89,7 @@ func oneSession(ctx context.Context, cancel context.CancelCauseFunc, conn *clien
 	maps.Copy(c.Streams, imported.streams)
 	c.Stdin, c.Stdout, c.Stderr = os.Stdin, os.Stdout, os.Stderr
 
-	tty := newTTY(f, os.Stdin, os.Getenv("TERM"))
+	tty := newTTY(f, configured.RequestTTY, os.Stdin, os.Getenv("TERM"))
 	ready := make(chan struct{})
 	release := sync.OnceFunc(func() { close(ready) })
 	defer release()
@@ -92,6 +97,7 @@ func oneSession(ctx context.Context, cancel context.CancelCauseFunc, conn *clien
 		c.TTY = tty.size()
 		if tty.real {
 			e := newEscapes(heldReader{os.Stdin, ready}, os.Stderr, func() { cancel(errDisconnected) })
+			e.char = configured.EscapeChar
 			if canStop {
 				e.suspend = func() { tty.suspend(ctx, c) }
 			}

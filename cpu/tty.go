@@ -21,11 +21,17 @@ type tty struct {
 	saved *term.State
 }
 
-// newTTY decides whether the session gets a terminal: as -t and -T say, else for a shell that is typed at. nil is no terminal.
-func newTTY(f *flags, stdin *os.File, kind string) *tty {
+// newTTY decides whether the session gets a terminal: as -t and -T say, else as RequestTTY does, else for a shell that is typed at. nil is no
+// terminal.
+func newTTY(f *flags, request string, stdin *os.File, kind string) *tty {
 	t := &tty{fd: int(stdin.Fd()), kind: cmp.Or(kind, "dumb")}
 	t.real = term.IsTerminal(t.fd)
-	if f.noTTY || !f.tty && (len(f.command) > 0 || !t.real) {
+	switch {
+	case f.tty:
+	case f.noTTY:
+		return nil
+	case request == "force":
+	case request == "no", !t.real, len(f.command) > 0 && request != "yes":
 		return nil
 	}
 	return t

@@ -5,64 +5,17 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net"
 	"os"
+	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
 
+	"cpu/cpu/dial/sshconfig"
 	"cpu/lib/transport"
 )
-
-// Host is what is known of a host before it is dialled.
-type Host struct {
-	Name           string // as the user gave it, without user@
-	HostName, Port string
-	User           string
-	Alias          string   // HostKeyAlias: the name in known_hosts, without a port; "" is none
-	IdentityFiles  []string // that may be missing
-	IdentitiesOnly bool     // keys of the agent that no identity file names are not tried
-	Agent          string   // socket; "" is none
-	UserKnownHosts []string // the first is where new hosts are remembered
-	KnownHosts     []string // the global ones
-	HashKnownHosts bool
-	Strict         string // StrictHostKeyChecking: yes, ask, accept-new, no
-	ProxyCommand   string // for the shell; "" is none
-	ProxyJump      []string
-	ConnectTimeout time.Duration // until the host has proven its key; 0: the system's
-
-	AliveInterval time.Duration // how often the server is asked whether it is there; 0 is never
-	AliveCount    int           // how many questions it may leave unanswered
-
-	ControlMaster  bool          // the connection may be shared with others to the same host
-	ControlPath    string        // the socket for that; "" is for the caller to choose, NoControlPath is none
-	ControlPersist time.Duration // how long an unused connection is kept for others: 0 not at all, ForEver
-
-	// What is to be forwarded, each as -L, -R and -D of ssh(1) take it. The package forwards nothing itself.
-	LocalForwards, RemoteForwards, DynamicForwards []string
-
-	ForwardAgent         string // socket of the agent that the host may use; "" is none
-	ExitOnForwardFailure bool
-	GatewayPorts         bool // local forwards without a bind address listen on every address
-
-	network string // tcp, tcp4, tcp6
-}
-
-// NoControlPath is a ControlPath of `none`.
-const NoControlPath = "none"
-
-// ForEver is a ControlPersist of `yes`, or 0.
-const ForEver time.Duration = -1
-
-// settings are what a configuration says: the values of each keyword, in lower case, the one that counts first.
-type settings map[string][]string
-
-// first is the value that counts, "" where there is none or it is `none`.
-func (s settings) first(keyword string) string {
-	if v := s[keyword]; len(v) > 0 && v[0] != "none" {
-		return v[0]
-	}
-	return ""
-}
 
 // Resolve says what the configuration, the options and the caller's own words make of a host. Nothing is dialled.
 func (c *Config) Resolve(ctx context.Context, host string) (*Host, error) {
@@ -85,11 +38,40 @@ func (c *Config) Resolve(ctx context.Context, host string) (*Host, error) {
 			return nil, err
 		}
 	}
-	s, err := c.settings(ctx, name, user)
+	s, err := sshconfig.Resolve(ctx, c.query(name, user))
 	if err != nil {
 		return nil, err
 	}
 	return c.host(name, user, s)
+}
+
+// query asks what the configuration says of a host.
+func (c *Config) query(name, user string) *sshconfig.Query {
+	q := &sshconfig.Query{Host: name, User: user, Port: c.Port, Identities: c.IdentityFiles, Options: c.Options, Command: c.Command, DefaultPort: c.defaultPort(),
+		UserDir: filepath.Join(c.Home, ".ssh"), SystemDir: systemDir,
+		Home: c.Home, LocalUser: c.LocalUser, UID: uid(), LocalHost: localHost(), Getenv: c.Getenv, Lookup: net.DefaultResolver.LookupCNAME, Log: c.log()}
+	switch c.ConfigFile {
+	case "none":
+	case "":
+		if c.Home != "" {
+			q.UserFile = filepath.Join(q.UserDir, "config")
+		}
+		q.SystemFile = filepath.Join(q.SystemDir, "ssh_config")
+	default:
+		q.File = c.ConfigFile
+	}
+	return q
+}
+
+// systemDir is where the system's configuration is.
+const systemDir = "/etc/ssh"
+
+func uid() string { return strconv.Itoa(os.Getuid()) }
+
+// localHost is the name of this machine; without one it is "".
+func localHost() string {
+	name, _ := os.Hostname()
+	return name
 }
 
 // cut takes user@ off a host.
@@ -116,161 +98,191 @@ func checkPort(port string) error {
 	return nil
 }
 
-// host makes a Host of settings.
-func (c *Config) host(name, user string, s settings) (*Host, error) {
-	h := &Host{Name: name, User: cmp.Or(user, s.first("user"), c.LocalUser), Port: cmp.Or(c.Port, s.first("port"), c.defaultPort()),
-		Alias: s.first("hostkeyalias"), IdentitiesOnly: s.first("identitiesonly") == "yes", HashKnownHosts: s.first("hashknownhosts") == "yes"}
-	if err := checkPort(h.Port); err != nil {
-		return nil, err
-	}
-	h.HostName = unbracket(strings.NewReplacer("%%", "%", "%h", name).Replace(cmp.Or(s.first("hostname"), name)))
-	if strings.EqualFold(h.HostName, name) {
-		h.HostName = name // ssh makes it lower case, which a path is not to be
-	}
-	if j := s.first("proxyjump"); j != "" {
-		h.ProxyJump = strings.Split(j, ",")
-	}
+// defaultIdentities are the keys of a user who has configured none.
+var defaultIdentities = []string{"~/.ssh/id_rsa", "~/.ssh/id_ecdsa", "~/.ssh/id_ecdsa_sk", "~/.ssh/id_ed25519", "~/.ssh/id_ed25519_sk"}
 
-	tokens := c.tokens(h)
-	for _, f := range s["identityfile"] {
-		if f != "none" {
-			h.IdentityFiles = append(h.IdentityFiles, c.path(tokens, f))
+// host makes a Host of settings.
+func (c *Config) host(name, user string, s sshconfig.Settings) (*Host, error) {
+	h := &Host{Name: name, HostName: unbracket(s.First("hostname")), Port: cmp.Or(s.First("port"), c.defaultPort()),
+		User: cmp.Or(user, c.LocalUser), Alias: strings.ToLower(s.First("hostkeyalias")),
+		IdentitiesOnly: s.Yes("identitiesonly"), BatchMode: s.Yes("batchmode"), AddKeys: cmp.Or(s.First("addkeystoagent"), "no"),
+		HashKnownHosts: s.Yes("hashknownhosts"), Strict: cmp.Or(s.First("stricthostkeychecking"), "ask"),
+		BindAddress: s.First("bindaddress"), Attempts: 1, AliveCount: 3,
+		RequestTTY: s.First("requesttty"), SendEnv: s["sendenv"], LogLevel: s.First("loglevel")}
+	if jump := s["proxyjump"]; s.Word("proxyjump") != "" {
+		h.ProxyJump = jump
+	}
+	e := &expansion{tokens: c.tokens(h)}
+	if configured := s.First("user"); user == "" && configured != "" {
+		h.User = e.env(configured)
+		e.tokens = c.tokens(h)
+	}
+	h.files(s, e)
+	h.agents(s, e)
+	h.control(s, e)
+	h.forwards(s, e)
+	h.algorithms(c, s, e)
+	h.session(s, e)
+	if p := s.Word("proxycommand"); p != "" {
+		h.ProxyCommand = e.command(p)
+	}
+	h.network = map[string]string{"inet": "tcp4", "inet6": "tcp6"}[s.First("addressfamily")]
+	h.network = cmp.Or(h.network, "tcp")
+	h.ConnectTimeout, h.AliveInterval = seconds(s.Word("connecttimeout")), seconds(s.Word("serveraliveinterval"))
+	for keyword, number := range map[string]*int{"connectionattempts": &h.Attempts, "serveralivecountmax": &h.AliveCount} {
+		if n, err := strconv.Atoi(s.First(keyword)); err == nil {
+			*number = n
 		}
 	}
-	switch agent := s["identityagent"]; {
-	case len(agent) == 0 || agent[0] == "SSH_AUTH_SOCK":
-		h.Agent = c.getenv("SSH_AUTH_SOCK")
-	case agent[0] == "none":
-	case agent[0][0] == '$':
-		h.Agent = c.getenv(strings.Trim(agent[0], "${}"))
-	default:
-		h.Agent = c.path(tokens, agent[0])
+	if h.Attempts < 1 {
+		e.fail(fmt.Errorf("ConnectionAttempts=%d: want at least one", h.Attempts))
 	}
-	for keyword, list := range map[string]*[]string{"userknownhostsfile": &h.UserKnownHosts, "globalknownhostsfile": &h.KnownHosts} {
-		for _, f := range strings.Fields(s.first(keyword)) {
-			*list = append(*list, c.path(tokens, f))
+	return h, e.err
+}
+
+// An expansion replaces tokens, and keeps the first error.
+type expansion struct {
+	tokens *sshconfig.Tokens
+	err    error
+}
+
+func (e *expansion) fail(err error) {
+	if e.err == nil {
+		e.err = err
+	}
+}
+
+func (e *expansion) do(expand func(string) (string, error), s string) string {
+	s, err := expand(s)
+	if err != nil {
+		e.fail(err)
+	}
+	return s
+}
+
+func (e *expansion) path(s string) string    { return e.do(e.tokens.Path, s) }
+func (e *expansion) env(s string) string     { return e.do(e.tokens.ExpandEnv, s) }
+func (e *expansion) command(s string) string { return e.do(e.tokens.Expand, s) }
+
+// paths are those of a list, without `none`, each once.
+func (e *expansion) paths(all []string) []string {
+	var paths []string
+	for _, p := range all {
+		if strings.EqualFold(p, "none") {
+			continue
+		}
+		if p = e.path(p); !slices.Contains(paths, p) {
+			paths = append(paths, p)
 		}
 	}
-	if p := s.first("proxycommand"); p != "" {
-		h.ProxyCommand, h.ProxyJump = tokens.Replace(p), nil
+	return paths
+}
+
+// seconds is a time that sshconfig has read; "" is 0.
+func seconds(s string) time.Duration {
+	n, err := strconv.Atoi(s)
+	if err != nil {
+		return 0
 	}
-	switch s.first("addressfamily") {
-	case "inet":
-		h.network = "tcp4"
-	case "inet6":
-		h.network = "tcp6"
+	return time.Duration(n) * time.Second
+}
+
+// files sets what is said of keys, certificates and lists of hosts.
+func (h *Host) files(s sshconfig.Settings, e *expansion) {
+	identities := s["identityfile"]
+	if len(identities) == 0 {
+		identities = defaultIdentities
+	}
+	h.IdentityFiles, h.CertificateFiles = e.paths(identities), e.paths(s["certificatefile"])
+	users := s["userknownhostsfile"]
+	if len(users) == 0 {
+		users = []string{"~/.ssh/known_hosts", "~/.ssh/known_hosts2"}
+	}
+	h.UserKnownHosts, h.RevokedHostKeys = e.paths(users), e.paths(s["revokedhostkeys"])
+	switch global := s["globalknownhostsfile"]; {
+	case len(global) == 0:
+		h.KnownHosts = []string{systemDir + "/ssh_known_hosts", systemDir + "/ssh_known_hosts2"}
+	case s.Word("globalknownhostsfile") != "":
+		h.KnownHosts = global // which has no tokens
+	}
+}
+
+// agents sets which agent is asked, what it is given, and who else may use it.
+func (h *Host) agents(s sshconfig.Settings, e *expansion) {
+	h.Agent = e.socket(cmp.Or(s.First("identityagent"), "SSH_AUTH_SOCK"))
+	if add := s["addkeystoagent"]; len(add) > 1 {
+		h.AddKeysTime = seconds(add[1])
+	}
+	switch agent := s.First("forwardagent"); agent {
+	case "", "no":
+	case "yes":
+		h.ForwardAgent = h.Agent
 	default:
-		h.network = "tcp"
+		h.ForwardAgent = e.socket(agent)
 	}
-	h.forwards(c, tokens, s)
-	var err error
-	if h.ConnectTimeout, err = seconds(s, "connecttimeout", "0"); err != nil {
-		return nil, err
+}
+
+// socket is the path of an agent's socket, by a name of the environment or as it is.
+func (e *expansion) socket(s string) string {
+	name, variable := strings.CutPrefix(s, "$")
+	switch {
+	case strings.EqualFold(s, "none"), e.tokens.Getenv == nil && s == "SSH_AUTH_SOCK":
+		return ""
+	case s == "SSH_AUTH_SOCK", variable && !strings.HasPrefix(name, "{"):
+		if e.tokens.Getenv == nil {
+			return ""
+		}
+		return e.tokens.Getenv(name)
 	}
-	if h.AliveInterval, err = seconds(s, "serveraliveinterval", "0"); err != nil {
-		return nil, err
-	}
-	if h.AliveCount, err = strconv.Atoi(cmp.Or(s.first("serveralivecountmax"), "3")); err != nil {
-		return nil, fmt.Errorf("ServerAliveCountMax=%s: not a number", s.first("serveralivecountmax"))
-	}
-	if err := h.control(c, tokens, s); err != nil {
-		return nil, err
-	}
-	switch strict := s.first("stricthostkeychecking"); strict {
-	case "", "ask":
-		h.Strict = "ask"
-	case "yes", "true":
-		h.Strict = "yes"
-	case "no", "off", "false":
-		h.Strict = "no"
-	case "accept-new":
-		h.Strict = strict
-	default:
-		return nil, fmt.Errorf("StrictHostKeyChecking=%s: want yes, ask, accept-new or no", strict)
-	}
-	return h, nil
+	return e.path(s)
 }
 
 // control sets what is said of shared connections. Those that ask before they are used are not shared.
-func (h *Host) control(c *Config, tokens *strings.Replacer, s settings) error {
-	switch s.first("controlmaster") {
-	case "", "auto", "yes", "true":
+func (h *Host) control(s sshconfig.Settings, e *expansion) {
+	switch s.First("controlmaster") {
+	case "", "auto", "yes":
 		h.ControlMaster = true
 	}
-	switch p := s.first("controlpath"); p {
-	case "":
+	switch p := s.First("controlpath"); {
+	case p == "":
+	case strings.EqualFold(p, "none"):
 		h.ControlPath = NoControlPath
-	case unsetPath:
 	default:
-		h.ControlPath = c.path(tokens, p)
+		h.ControlPath = e.path(p)
 	}
-	switch p := s.first("controlpersist"); p {
-	case "", "no", "false":
-	case "yes", "true", "0":
+	switch p := s.First("controlpersist"); p {
+	case "", "no":
+	case "yes", "0":
 		h.ControlPersist = ForEver
 	default:
-		d, err := parseTime(p)
-		if err != nil {
-			return fmt.Errorf("ControlPersist=%s: not a time", p)
-		}
-		h.ControlPersist = d
+		h.ControlPersist = seconds(p)
 	}
-	return nil
 }
 
 // forwards sets what is said of forwarding.
-func (h *Host) forwards(c *Config, tokens *strings.Replacer, s settings) {
-	switch agent := s.first("forwardagent"); {
-	case agent == "", agent == "no", agent == "false":
-	case agent == "yes", agent == "true":
-		h.ForwardAgent = h.Agent
-	case agent[0] == '$' && !strings.HasPrefix(agent, "${"):
-		h.ForwardAgent = c.getenv(agent[1:])
-	default:
-		h.ForwardAgent = c.path(tokens, agent)
-	}
-	h.ExitOnForwardFailure, h.GatewayPorts = s.first("exitonforwardfailure") == "yes", s.first("gatewayports") == "yes"
-	if s.first("clearallforwardings") == "yes" {
+func (h *Host) forwards(s sshconfig.Settings, e *expansion) {
+	h.ExitOnForwardFailure, h.GatewayPorts = s.Yes("exitonforwardfailure"), s.Yes("gatewayports")
+	if s.Yes("clearallforwardings") {
 		return
 	}
 	for keyword, list := range map[string]*[]string{"localforward": &h.LocalForwards, "remoteforward": &h.RemoteForwards, "dynamicforward": &h.DynamicForwards} {
-		for _, v := range s[keyword] {
-			*list = append(*list, strings.Join(strings.Fields(strings.TrimSuffix(v, " [socks]:0")), ":"))
+		for _, f := range s[keyword] {
+			*list = append(*list, e.env(f))
 		}
 	}
 }
 
-// parseTime reads a time as sshd_config(5) has it: seconds, or numbers with units.
-func parseTime(s string) (d time.Duration, err error) {
-	units := map[byte]time.Duration{'s': time.Second, 'm': time.Minute, 'h': time.Hour, 'd': 24 * time.Hour, 'w': 7 * 24 * time.Hour}
-	for s != "" {
-		i := 0
-		for i < len(s) && s[i] >= '0' && s[i] <= '9' {
-			i++
-		}
-		n, err := strconv.Atoi(s[:i])
-		if err != nil {
-			return 0, err
-		}
-		unit := time.Second
-		if s = s[i:]; s != "" {
-			var ok bool
-			if unit, ok = units[s[0]|0x20]; !ok {
-				return 0, strconv.ErrSyntax
-			}
-			s = s[1:]
-		}
-		d += time.Duration(n) * unit
+// session sets what the session is to have.
+func (h *Host) session(s sshconfig.Settings, e *expansion) {
+	switch c := s.First("escapechar"); c {
+	case "":
+		h.EscapeChar = '~'
+	case "none":
+	default:
+		h.EscapeChar = c[0]
 	}
-	return d, nil
-}
-
-// seconds is a keyword's number of seconds.
-func seconds(s settings, keyword, otherwise string) (time.Duration, error) {
-	v := cmp.Or(s.first(keyword), otherwise)
-	d, err := parseTime(v)
-	if err != nil {
-		return 0, fmt.Errorf("%s=%s: not a number of seconds", keyword, v)
+	for _, v := range s["setenv"] {
+		name, value, _ := strings.Cut(v, "=")
+		h.SetEnv = append(h.SetEnv, name+"="+e.env(value))
 	}
-	return d, nil
 }

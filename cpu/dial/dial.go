@@ -10,8 +10,6 @@ import (
 	"log/slog"
 	"net"
 
-	"cpu/lib/alive"
-
 	"golang.org/x/crypto/ssh"
 )
 
@@ -26,6 +24,7 @@ type Config struct {
 	Network       string   // of hosts that name none: tcp, unix, vsock, unix-vsock; "" is tcp
 	ConfigFile    string   // in place of the user's and the system's; "none" is no configuration
 	Options       []string // Keyword=value each, before all configuration; see ssh_config(5)
+	Command       string   // what is to be run there, for Match command; "" is a shell
 
 	Home, LocalUser string
 
@@ -84,9 +83,6 @@ func (c *Config) dial(ctx context.Context, h *Host) (*ssh.Client, error) {
 		conn.Close()
 		return nil, plain(connectCtx, err)
 	}
-	if h.AliveInterval > 0 {
-		go alive.Watch(context.Background(), client, h.AliveInterval, h.AliveCount) // ends with the client
-	}
 	c.log().Info("logged in", "host", h.Name, "address", conn.RemoteAddr().String(), "user", h.User)
 	return client, nil
 }
@@ -124,8 +120,12 @@ func (c *Config) handshake(ctx context.Context, conn net.Conn, h *Host, known *k
 	keys := &keys{ctx: ctx, config: c, host: h}
 	defer keys.close()
 	stop := context.AfterFunc(ctx, func() { conn.Close() })
+	cipherList := h.Ciphers
+	if cipherList == nil {
+		cipherList = ciphers
+	}
 	sshConn, channels, requests, err := ssh.NewClientConn(conn, net.JoinHostPort(h.HostName, h.Port), &ssh.ClientConfig{
-		Config:            ssh.Config{Ciphers: ciphers},
+		Config:            ssh.Config{Ciphers: cipherList, KeyExchanges: h.KeyExchanges, MACs: h.MACs},
 		User:              h.User,
 		AuthCallback:      keys.next,
 		HostKeyCallback:   known.check,
@@ -140,7 +140,7 @@ func (c *Config) handshake(ctx context.Context, conn net.Conn, h *Host, known *k
 	var broken *fs.PathError // the same of a ProxyCommand's pipes
 	switch {
 	case err == nil:
-		return ssh.NewClient(sshConn, channels, requests), nil
+		return ssh.NewClient(watch(sshConn, h), channels, requests), nil
 	case known.err != nil:
 		return nil, known.err
 	case keys.begun:
@@ -152,6 +152,3 @@ func (c *Config) handshake(ctx context.Context, conn net.Conn, h *Host, known *k
 	}
 	return nil, err
 }
-
-// ciphers has AES-GCM first, for it is by far the fastest where processors have AES.
-var ciphers = []string{"aes128-gcm@openssh.com", "aes256-gcm@openssh.com", "chacha20-poly1305@openssh.com", "aes128-ctr", "aes192-ctr", "aes256-ctr"}

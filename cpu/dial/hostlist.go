@@ -6,9 +6,12 @@ import (
 	"crypto/sha1"
 	"encoding/base64"
 	"errors"
+	"fmt"
 	"io/fs"
 	"os"
 	"strings"
+
+	"cpu/cpu/dial/sshconfig"
 
 	"golang.org/x/crypto/ssh"
 )
@@ -58,7 +61,7 @@ func hostMatches(patterns []string, host string) bool {
 			continue
 		}
 		p, not := strings.CutPrefix(strings.ToLower(p), "!")
-		if wildMatches(p, host) {
+		if sshconfig.Matches(p, host) {
 			if not {
 				return false
 			}
@@ -87,24 +90,24 @@ func hashMatches(pattern, host string) bool {
 	return hmac.Equal(want, mac.Sum(nil))
 }
 
-// wildMatches matches * with any string, and ? with any byte, in time that grows with the product of the lengths alone.
-func wildMatches(pattern, s string) bool {
-	p, i := 0, 0
-	star, from := -1, 0 // the last * and how much of s it may have swallowed
-	for i < len(s) {
-		switch {
-		case p < len(pattern) && pattern[p] == '*':
-			star, from = p, i
-			p++
-		case p < len(pattern) && (pattern[p] == '?' || pattern[p] == s[i]):
-			p++
-			i++
-		case star >= 0:
-			from++
-			p, i = star+1, from
-		default:
-			return false
-		}
+// parseKeyList reads public keys, one a line. What cannot be read is an error, for it may be what is looked for: OpenSSH's binary lists, which
+// ssh-keygen -k makes, are not understood.
+func parseKeyList(text []byte) ([]ssh.PublicKey, error) {
+	if bytes.HasPrefix(text, []byte("SSHKRL\n\x00")) {
+		return nil, errors.New("a binary list, which cpu does not read")
 	}
-	return strings.Trim(pattern[p:], "*") == ""
+	var all []ssh.PublicKey
+	n := 0
+	for line := range bytes.Lines(text) {
+		n++
+		if line = bytes.TrimSpace(line); len(line) == 0 || line[0] == '#' {
+			continue
+		}
+		key, _, _, _, err := ssh.ParseAuthorizedKey(line)
+		if err != nil {
+			return nil, fmt.Errorf("line %d: %w", n, err)
+		}
+		all = append(all, key)
+	}
+	return all, nil
 }

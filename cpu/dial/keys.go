@@ -15,13 +15,14 @@ import (
 	"golang.org/x/crypto/ssh/agent"
 )
 
-// keys are the user's for one login, in the order in which they are offered: those of the agent that an identity file names, the agent's
-// other ones, those of files, and last those of files that are encrypted.
+// keys are the user's for one login, in the order in which they are offered: his certificates, the keys of the agent that an identity file
+// names, the agent's other ones, those of files, and last those of files that are encrypted.
 type keys struct {
 	ctx    context.Context
 	config *Config
 	host   *Host
-	agent  net.Conn // nil: not connected
+	agent  agent.ExtendedAgent // nil: not connected
+	conn   net.Conn            // to the agent
 	stop   func() bool
 	begun  bool
 	queue  []offer
@@ -38,9 +39,9 @@ type offer struct {
 }
 
 func (k *keys) close() {
-	if k.agent != nil {
+	if k.conn != nil {
 		k.stop()
-		k.agent.Close()
+		k.conn.Close()
 	}
 }
 
@@ -58,16 +59,58 @@ func (k *keys) next(server *ssh.ClientAuthContext) (ssh.AuthMethod, error) {
 		o := k.queue[0]
 		k.queue = k.queue[1:]
 		s, err := o.signer()
+		if err == nil {
+			s, err = k.accepted(s)
+		}
 		if err != nil {
 			k.pass(o.name, err)
 			continue
 		}
-		k.config.log().Debug("key offered", "key", o.name, "fingerprint", ssh.FingerprintSHA256(s.PublicKey()))
+		k.config.log().Debug("key offered", "key", o.name, "type", s.PublicKey().Type(), "fingerprint", ssh.FingerprintSHA256(s.PublicKey()))
 		k.passed = append(k.passed, o.name)
 		return ssh.PublicKeys(s), nil
 	}
 	k.err = errors.New("no more keys")
 	return nil, k.err
+}
+
+// accepted makes a signer keep to PubkeyAcceptedAlgorithms.
+func (k *keys) accepted(s ssh.Signer) (ssh.Signer, error) {
+	if k.host.PubkeyAlgorithms == nil {
+		return s, nil
+	}
+	t := s.PublicKey().Type()
+	var algorithms []string // of signatures
+	for _, a := range k.host.PubkeyAlgorithms {
+		plain := strings.Replace(a, "-cert-v01@openssh.com", "", 1)
+		certificate := plain != a
+		if strings.HasPrefix(plain, "sk-") {
+			plain = strings.TrimSuffix(plain, "@openssh.com") + "@openssh.com"
+		}
+		of := keyType(plain)
+		if certificate {
+			of = certificateType(of)
+		}
+		if of == t {
+			algorithms = append(algorithms, plain)
+		}
+	}
+	if len(algorithms) == 0 {
+		return nil, fmt.Errorf("%s is not among PubkeyAcceptedAlgorithms", t)
+	}
+	as, ok := s.(ssh.AlgorithmSigner)
+	if !ok || keyType(algorithms[0]) != ssh.KeyAlgoRSA {
+		return s, nil
+	}
+	return ssh.NewSignerWithAlgorithms(as, algorithms)
+}
+
+// certificateType is the type of a certificate of a key.
+func certificateType(key string) string {
+	if sk, ok := strings.CutSuffix(key, "@openssh.com"); ok {
+		key = sk
+	}
+	return key + "-cert-v01@openssh.com"
 }
 
 // pass notes why a key cannot be used.
@@ -78,7 +121,12 @@ func (k *keys) pass(name string, err error) {
 // gather fills the queue.
 func (k *keys) gather() {
 	files, named := k.fromFiles()
-	for _, o := range k.fromAgent(named) {
+	agents := k.fromAgent(named)
+	k.queue = k.certified(slices.Concat(agents, files))
+	if k.host.IdentitiesOnly {
+		agents = slices.DeleteFunc(agents, func(o offer) bool { return !contains(named, o.public) })
+	}
+	for _, o := range agents {
 		k.queue = append(k.queue, o)
 		files = slices.DeleteFunc(files, func(f offer) bool { return f.public != nil && equal(f.public, o.public) })
 	}
@@ -87,7 +135,11 @@ func (k *keys) gather() {
 
 func equal(a, b ssh.PublicKey) bool { return bytes.Equal(a.Marshal(), b.Marshal()) }
 
-// fromAgent gives the agent's keys: with IdentitiesOnly those alone that a file names.
+func contains(all []ssh.PublicKey, key ssh.PublicKey) bool {
+	return slices.ContainsFunc(all, func(p ssh.PublicKey) bool { return equal(p, key) })
+}
+
+// fromAgent gives the agent's keys, those first that a file names.
 func (k *keys) fromAgent(named []ssh.PublicKey) []offer {
 	if k.host.Agent == "" {
 		return nil
@@ -98,9 +150,9 @@ func (k *keys) fromAgent(named []ssh.PublicKey) []offer {
 		k.config.log().Info("no agent", "err", err)
 		return nil
 	}
-	k.agent = conn
+	k.conn, k.agent = conn, agent.NewClient(conn)
 	k.stop = context.AfterFunc(k.ctx, func() { conn.Close() })
-	signers, err := agent.NewClient(conn).Signers()
+	signers, err := k.agent.Signers()
 	if err != nil {
 		k.config.log().Info("no keys of the agent", "err", err)
 		return nil
@@ -112,14 +164,11 @@ func (k *keys) fromAgent(named []ssh.PublicKey) []offer {
 			name = "the agent's " + a.Comment
 		}
 		o := offer{name, s.PublicKey(), func() (ssh.Signer, error) { return s, nil }}
-		if slices.ContainsFunc(named, func(p ssh.PublicKey) bool { return equal(p, o.public) }) {
+		if contains(named, o.public) {
 			first = append(first, o)
 		} else {
 			rest = append(rest, o)
 		}
-	}
-	if k.host.IdentitiesOnly {
-		return first
 	}
 	return append(first, rest...)
 }
@@ -132,6 +181,9 @@ func (k *keys) fromFiles() (all []offer, named []ssh.PublicKey) {
 		if public != nil {
 			named = append(named, public)
 		}
+		if cert := readPublic(file + "-cert.pub"); cert != nil && len(k.host.CertificateFiles) == 0 {
+			named = append(named, cert)
+		}
 		text, err := os.ReadFile(file)
 		if errors.Is(err, fs.ErrNotExist) {
 			continue
@@ -140,30 +192,74 @@ func (k *keys) fromFiles() (all []offer, named []ssh.PublicKey) {
 			k.pass(file, errors.Unwrap(err))
 			continue
 		}
-		s, err := ssh.ParsePrivateKey(text)
+		i := &identity{keys: k, file: file, text: text, public: public}
+		i.key, err = ssh.ParseRawPrivateKey(text)
 		var missing *ssh.PassphraseMissingError
 		switch {
 		case err == nil:
-			all = append(all, offer{file, s.PublicKey(), func() (ssh.Signer, error) { return s, nil }})
-			named = append(named, s.PublicKey())
-		case errors.As(err, &missing):
-			if missing.PublicKey != nil {
-				public = missing.PublicKey
-				named = append(named, public)
-			}
-			encrypted = append(encrypted, k.encrypted(file, text, public))
-		default:
-			if public = parsePublic(text); public == nil { // a public key stands for one of the agent's
+			s, err := ssh.NewSignerFromKey(i.key)
+			if err != nil {
 				k.pass(file, err)
 				continue
 			}
-			named = append(named, public)
+			i.public = s.PublicKey()
+			named = append(named, i.public)
+			all = append(all, i.offer())
+		case errors.As(err, &missing):
+			if missing.PublicKey != nil {
+				i.public = missing.PublicKey
+				named = append(named, i.public)
+			}
+			encrypted = append(encrypted, i.offer())
+		default:
+			if public = parsePublic(text); public != nil { // a public key stands for one of the agent's
+				named = append(named, public)
+				continue
+			}
+			if i.public != nil && strings.HasPrefix(i.public.Type(), "sk-") {
+				err = errors.New("of a security key, which the agent can use: ssh-add")
+			}
+			k.pass(file, err)
 		}
 	}
 	return append(all, encrypted...), named
 }
 
-// readPublic reads a file of a public key; nil is none.
+// certified gives the user's certificates for keys that are at hand: those that are configured, or else those beside the identity files.
+func (k *keys) certified(at []offer) []offer {
+	files := k.host.CertificateFiles
+	if len(files) == 0 {
+		for _, f := range k.host.IdentityFiles {
+			files = append(files, f+"-cert.pub")
+		}
+	}
+	var all []offer
+	for _, file := range files {
+		cert, ok := readPublic(file).(*ssh.Certificate)
+		if !ok || cert.CertType != ssh.UserCert {
+			if len(k.host.CertificateFiles) > 0 {
+				k.config.log().Info("no certificate of a user", "file", file)
+			}
+			continue
+		}
+		i := slices.IndexFunc(at, func(o offer) bool { return o.public != nil && equal(o.public, cert.Key) })
+		if i < 0 {
+			k.config.log().Info("a certificate without its key", "file", file)
+			continue
+		}
+		key := at[i]
+		all = append(all, offer{file, cert, func() (ssh.Signer, error) {
+			s, err := key.signer()
+			if err != nil {
+				return nil, err
+			}
+			return ssh.NewCertSigner(cert, s)
+		}})
+	}
+	return all
+}
+
+// readPublic reads a file of a public key or a certificate; nil is none.
 func readPublic(file string) ssh.PublicKey {
 	text, err := os.ReadFile(file)
 	if err != nil {

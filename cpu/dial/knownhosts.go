@@ -85,39 +85,44 @@ const (
 	markerRevoked   = "revoked"
 )
 
-// The algorithms of host keys, best first, and those of certificates for them.
-var (
-	keyAlgorithms = []string{ssh.KeyAlgoED25519, ssh.KeyAlgoECDSA256, ssh.KeyAlgoECDSA384, ssh.KeyAlgoECDSA521, ssh.KeyAlgoRSASHA512,
-		ssh.KeyAlgoRSASHA256}
-	certAlgorithms = []string{ssh.CertAlgoED25519v01, ssh.CertAlgoECDSA256v01, ssh.CertAlgoECDSA384v01, ssh.CertAlgoECDSA521v01,
-		ssh.CertAlgoRSASHA512v01, ssh.CertAlgoRSASHA256v01}
-)
-
-// algorithms are those of the keys that are known, so that the server shows one that can be verified; of a host that is not known, all.
+// algorithms are those that are configured, or all. Of them those of keys that are known count, so that the server shows one that can be
+// verified; of a host of which no such key is known, all do.
 func (k *known) algorithms() []string {
-	var types []string
-	authority := false
-	for _, e := range k.entries {
-		switch e.marker {
-		case "":
-			types = append(types, e.key.Type())
-		case markerAuthority:
-			authority = true
+	all := k.host.HostKeyAlgorithms
+	if all == nil {
+		all = slices.Concat(certAlgorithms, keyAlgorithms)
+	}
+	authority := slices.ContainsFunc(k.entries, func(e hostEntry) bool { return e.marker == markerAuthority })
+	known := slices.DeleteFunc(slices.Clone(all), func(a string) bool {
+		if strings.Contains(a, "-cert-v01@") {
+			return !authority
 		}
+		return !k.hasType(keyType(a))
+	})
+	plain := func(a string) bool { return !strings.Contains(a, "-cert-v01@") }
+	switch {
+	case slices.ContainsFunc(known, plain):
+		return known
+	case len(known) > 0: // an authority's; its host may also show a plain key that is not known yet
+		return slices.Concat(known, slices.DeleteFunc(slices.Clone(all), func(a string) bool { return !plain(a) }))
+	case k.host.HostKeyAlgorithms != nil:
+		return all
 	}
-	all := slices.Clone(keyAlgorithms)
-	if len(types) > 0 {
-		all = slices.DeleteFunc(all, func(a string) bool {
-			if strings.HasPrefix(a, "rsa-") {
-				a = ssh.KeyAlgoRSA
-			}
-			return !slices.Contains(types, a)
-		})
+	return keyAlgorithms
+}
+
+// keyType is the type of the keys that an algorithm signs with.
+func keyType(algorithm string) string {
+	switch algorithm {
+	case ssh.KeyAlgoRSASHA256, ssh.KeyAlgoRSASHA512:
+		return ssh.KeyAlgoRSA
 	}
-	if authority {
-		all = slices.Concat(certAlgorithms, all)
-	}
-	return all
+	return algorithm
+}
+
+// hasType says whether a key of a type is known.
+func (k *known) hasType(t string) bool {
+	return slices.ContainsFunc(k.entries, func(e hostEntry) bool { return e.marker == "" && e.key.Type() == t })
 }
 
 // otherTypes is the error for a host that offers no key of the types that are known of it.
@@ -167,7 +172,8 @@ func (k *known) accept(remote net.Addr, key ssh.PublicKey) error {
 	}
 	fingerprint := ssh.FingerprintSHA256(key)
 	for _, e := range k.entries {
-		if e.marker == "" {
+		// A key of another type is shown only if its algorithm was asked for.
+		if e.marker == "" && (e.key.Type() == key.Type() || k.host.HostKeyAlgorithms == nil) {
 			return fmt.Errorf("the host key has changed: %s is now %s %s, and another one in %s:%d", k.name(), key.Type(), fingerprint, e.file, e.line)
 		}
 	}
@@ -190,7 +196,23 @@ func (k *known) has(marker string, key ssh.PublicKey) bool {
 	return slices.ContainsFunc(k.entries, func(e hostEntry) bool { return e.marker == marker && equal(e.key, key) })
 }
 
+// revoked fails if one of the keys is revoked, by a line of the lists or a file of RevokedHostKeys.
 func (k *known) revoked(keys ...ssh.PublicKey) error {
+	for _, file := range k.host.RevokedHostKeys {
+		text, err := os.ReadFile(file)
+		if err != nil {
+			return fmt.Errorf("revoked host keys: %w", err)
+		}
+		revoked, err := parseKeyList(text)
+		if err != nil {
+			return fmt.Errorf("revoked host keys: %s: %w", file, err)
+		}
+		for _, key := range keys {
+			if slices.ContainsFunc(revoked, func(r ssh.PublicKey) bool { return equal(r, key) }) {
+				return fmt.Errorf("the host key %s is revoked: %s", ssh.FingerprintSHA256(key), file)
+			}
+		}
+	}
 	for _, e := range k.entries {
 		for _, key := range keys {
 			if e.marker == markerRevoked && equal(e.key, key) {
@@ -203,7 +225,7 @@ func (k *known) revoked(keys ...ssh.PublicKey) error {
 
 // ask lets the user decide. He may also type the fingerprint, as he has it from elsewhere.
 func (k *known) ask(key ssh.PublicKey, fingerprint string) error {
-	if k.config.Prompt == nil {
+	if k.config.Prompt == nil || k.host.BatchMode {
 		return fmt.Errorf("unknown host key %s: %s is not in %s, and there is nobody to ask", fingerprint, k.name(), k.lists())
 	}
 	answer, err := k.config.Prompt(k.ctx, fmt.Sprintf("The key of %s is not known.\n%s %s\nConnect, and remember it (yes/no/fingerprint)? ",

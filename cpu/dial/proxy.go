@@ -7,10 +7,12 @@ import (
 	"io"
 	"net"
 	"os/exec"
+	"runtime"
 	"strings"
 	"sync"
 	"time"
 
+	"cpu/cpu/dial/sshconfig"
 	"cpu/lib/transport"
 )
 
@@ -22,8 +24,22 @@ func (c *Config) connect(ctx context.Context, h *Host) (net.Conn, error) {
 	case len(h.ProxyJump) > 0:
 		return c.jump(ctx, h)
 	}
-	return transport.Dial(ctx, h.network, h.HostName, h.Port)
+	for attempt := 1; ; attempt++ {
+		conn, err := transport.Dial(ctx, h.network, h.BindAddress, h.HostName, h.Port)
+		if err == nil || attempt >= h.Attempts || ctx.Err() != nil {
+			return conn, err
+		}
+		c.log().Info("no connection", "attempt", attempt, "err", err)
+		select {
+		case <-time.After(attemptPause):
+		case <-ctx.Done():
+			return nil, context.Cause(ctx)
+		}
+	}
 }
+
+// attemptPause is between two attempts to connect, as with ssh.
+const attemptPause = time.Second
 
 // maxJumps is how many hosts a connection may go through, for a configuration can lead in a circle.
 const maxJumps = 16
@@ -36,6 +52,7 @@ func (c *Config) jump(ctx context.Context, h *Host) (net.Conn, error) {
 	}
 	via := *c
 	via.User, via.Port, via.Network, via.Options, via.IdentityFiles = "", "", "", nil, nil
+	via.Command = ""
 	via.fallbackPort, via.jumps = "22", c.jumps+1
 	last := len(h.ProxyJump) - 1
 	if last > 0 {
@@ -67,7 +84,10 @@ func (j *jumped) Close() error { return errors.Join(j.Conn.Close(), j.via.Close(
 
 // command starts a ProxyCommand, and speaks with its standard input and output.
 func (c *Config) command(line string) (net.Conn, error) {
-	cmd := exec.Command("/bin/sh", "-c", "exec "+line)
+	if runtime.GOOS != "windows" && runtime.GOOS != "plan9" {
+		line = "exec " + line // the shell is not left behind when the command is killed
+	}
+	cmd := sshconfig.ShellCommand(context.Background(), c.Getenv, line)
 	cmd.Stderr = c.Stderr
 	in, err := cmd.StdinPipe()
 	if err != nil {

@@ -77,9 +77,6 @@ func TestSSHD(t *testing.T) {
 			"Host *\n\tHostKeyAlias tested\n"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			if _, err := exec.LookPath("ssh"); err != nil {
-				t.Skip("ssh is not installed: apt install openssh-client")
-			}
 			config := testConfig(t)
 			key := testKey(3)
 			writeKey(t, config.Home+"/.ssh/id_ed25519", key)

@@ -61,8 +61,9 @@ func Join(network, rest string) (string, error) {
 // dialTime is how long a dial over vsock may take: a machine that is not there does not always say so.
 const dialTime = 10 * time.Second
 
-// Dial connects. Host is an address without the port, which counts where the network has ports. The network of TCP is tcp, tcp4 or tcp6.
-func Dial(ctx context.Context, tcp, host, port string) (net.Conn, error) {
+// Dial connects. Host is an address without the port, which counts where the network has ports. The network of TCP is tcp, tcp4 or tcp6, and
+// from the address of this machine that its connections come from, or a name for it; "" is any.
+func Dial(ctx context.Context, tcp, from, host, port string) (net.Conn, error) {
 	var d net.Dialer
 	switch network, rest := Split(host); network {
 	case Unix:
@@ -81,6 +82,13 @@ func Dial(ctx context.Context, tcp, host, port string) (net.Conn, error) {
 		ctx, cancel := context.WithTimeout(ctx, dialTime)
 		defer cancel()
 		return dialVsock(ctx, cid, n)
+	}
+	if from != "" {
+		local, err := net.ResolveTCPAddr(tcp, net.JoinHostPort(from, "0"))
+		if err != nil {
+			return nil, fmt.Errorf("bind address: %w", err)
+		}
+		d.LocalAddr = local
 	}
 	return d.DialContext(ctx, tcp, net.JoinHostPort(host, port))
 }

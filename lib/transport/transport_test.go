@@ -30,7 +30,7 @@ func TestAddresses(t *testing.T) {
 		t.Error("udp is a network")
 	}
 	for _, host := range []string{"vsock/x", "vsock/", "vsock/4294967295", "vsock/-1"} {
-		if _, err := Dial(context.Background(), "tcp", host, "1"); err == nil {
+		if _, err := Dial(context.Background(), "tcp", "", host, "1"); err == nil {
 			t.Errorf("%s: dialled", host)
 		}
 	}
@@ -67,7 +67,7 @@ func TestUnix(t *testing.T) {
 			c.Close()
 		}
 	}()
-	c, err := Dial(t.Context(), "tcp", "unix/"+path, "")
+	c, err := Dial(t.Context(), "tcp", "", "unix/"+path, "")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -101,7 +101,7 @@ func TestMonitor(t *testing.T) {
 			c.Close()
 		}
 	}()
-	c, err := Dial(t.Context(), "tcp", "vsock-mux/"+path, "17010")
+	c, err := Dial(t.Context(), "tcp", "", "vsock-mux/"+path, "17010")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -110,7 +110,7 @@ func TestMonitor(t *testing.T) {
 	}
 	c.Close()
 	for port, want := range map[string]string{"1": "nobody listens", "2": `the monitor says "no"`, "x": "not a port"} {
-		if _, err := Dial(t.Context(), "tcp", "vsock-mux/"+path, port); err == nil || !strings.Contains(err.Error(), want) {
+		if _, err := Dial(t.Context(), "tcp", "", "vsock-mux/"+path, port); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("port %s: %v, want %s", port, err, want)
 		}
 	}
