@@ -13,6 +13,7 @@ type escapes struct {
 	char       byte // that it begins with; 0: none does
 	disconnect func()
 	suspend    func() // nil where a process cannot be stopped
+	sendBreak  func() // nil where there is nothing to send one to
 
 	buf   [4096]byte
 	left  []byte // that was read and not handed on yet
@@ -28,7 +29,7 @@ const (
 	inLine
 )
 
-const escapeHelp = "~.  disconnect\r\n~^Z suspend\r\n~~  send ~\r\n~?  this list\r\n"
+const escapeHelp = "~.  disconnect\r\n~B  send a BREAK\r\n~^Z suspend\r\n~~  send ~\r\n~?  this list\r\n"
 
 // help lists the escapes as they are typed.
 func (e *escapes) help() string {
@@ -84,6 +85,14 @@ func (e *escapes) filter(in []byte) []byte {
 					break
 				}
 				e.suspend()
+				e.state = lineStart
+				continue
+			case 'B':
+				if e.sendBreak == nil {
+					out = append(out, e.char)
+					break
+				}
+				e.sendBreak()
 				e.state = lineStart
 				continue
 			case e.char:

@@ -54,6 +54,19 @@ func TestEscapeSuspend(t *testing.T) {
 	}
 }
 
+// TestEscapeBreak: ~B is taken out where something can get it.
+func TestEscapeBreak(t *testing.T) {
+	e := newEscapes(strings.NewReader("a\r~B~Bb~B\r"), io.Discard, func() {})
+	breaks := 0
+	e.sendBreak = func() { breaks++ }
+	if sent, err := io.ReadAll(e); string(sent) != "a\rb~B\r" || err != nil || breaks != 2 {
+		t.Errorf("sent %q, %v, %d times", sent, err, breaks)
+	}
+	if sent, err := io.ReadAll(newEscapes(strings.NewReader("~B"), io.Discard, nil)); string(sent) != "~B" || err != nil {
+		t.Errorf("sent %q, %v", sent, err)
+	}
+}
+
 // TestEscapesError: what the terminal says at its end is what the reader says.
 func TestEscapesError(t *testing.T) {
 	gone := errors.New("gone")

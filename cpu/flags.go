@@ -7,6 +7,8 @@ import (
 	"io"
 	"slices"
 	"strings"
+
+	"cpu/cpu/forward"
 )
 
 const usage = `usage: cpu [flags] host [cmd [arg ...]]
@@ -24,6 +26,10 @@ host is a name, user@name, an alias of ssh_config, unix/path, vsock/cid or vsock
   -p port -l user -i keyfile -F config -o option=value -J jump    as ssh
   -net name    tcp, unix, vsock, unix-vsock
   -ssh         through the host's own sshd
+  -L spec      forward a port or a socket here to the host's side, repeatable
+  -R spec      forward one at the host to here, repeatable
+  -A -a        forward the agent, do not
+  -N           no command: forward only
   -t -T        a terminal always, never
   -e name[=value] -E    environment: add, none
   -attach n    take up session n, which was kept
@@ -50,6 +56,9 @@ type flags struct {
 	network, jump       string
 	ssh                 bool
 	identities, options []string
+
+	local, remote []forward.Spec
+	noCommand     bool
 
 	tty, noTTY bool
 	env        []string
@@ -99,6 +108,20 @@ func parseFlags(args []string, getenv func(string) string) (*flags, error) {
 	set.StringVar(&f.jump, "J", "", "")
 	set.StringVar(&f.network, "net", "", "")
 	set.BoolVar(&f.ssh, "ssh", false, "")
+	set.Func("L", "", func(v string) error {
+		s, err := forward.ParseLocal(v)
+		f.local = append(f.local, s)
+		return err
+	})
+	set.Func("R", "", func(v string) error {
+		s, err := forward.ParseRemote(v)
+		f.remote = append(f.remote, s)
+		return err
+	})
+	var agent string
+	set.BoolFunc("A", "", func(string) error { agent = "ForwardAgent=yes"; return nil })
+	set.BoolFunc("a", "", func(string) error { agent = "ForwardAgent=no"; return nil })
+	set.BoolVar(&f.noCommand, "N", false, "")
 	set.BoolVar(&f.tty, "t", false, "")
 	set.BoolVar(&f.noTTY, "T", false, "")
 	set.Var(list{&f.env}, "e", "")
@@ -118,6 +141,9 @@ func parseFlags(args []string, getenv func(string) string) (*flags, error) {
 			return nil, errHelp
 		}
 		return nil, err
+	}
+	if agent != "" {
+		f.options = append([]string{agent}, f.options...)
 	}
 	if f.jump != "" && !f.ssh {
 		f.options = append(f.options, "ProxyJump="+f.jump)
@@ -143,6 +169,10 @@ func parseFlags(args []string, getenv func(string) string) (*flags, error) {
 		return nil, errors.New("-attach: the session has a command already")
 	case f.ssh && (f.network != "" || f.self):
 		return nil, errors.New("-ssh, -net and -self do not go together")
+	case f.self && (len(f.local)+len(f.remote) > 0 || f.noCommand):
+		return nil, errors.New("-self: there is no other side to forward to")
+	case f.noCommand && (len(f.command) > 0 || f.attach > 0):
+		return nil, errors.New("-N: there is to be no command")
 	case f.control && f.controlDir != "", f.control && f.top, f.top && f.controlDir != "":
 		return nil, errors.New("-ctl, -m and -top do not go together")
 	}

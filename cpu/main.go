@@ -48,6 +48,8 @@ func run(args []string) int {
 		err = connected(f, func(ctx context.Context, conn *client.Conn) error {
 			return interrupted(ctx, runTop(ctx, conn, f.host, os.Stdin, os.Stdout))
 		})
+	case f.noCommand:
+		err = connected(f, waitFor)
 	case f.controlDir != "" && len(f.command) == 0:
 		err = connected(f, func(ctx context.Context, conn *client.Conn) error {
 			return serveControl(ctx, conn, f.controlDir, f.mount)

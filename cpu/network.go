@@ -101,6 +101,9 @@ func (n *network) connect(ctx context.Context, f *flags) (*client.Conn, error) {
 		return nil, err
 	}
 	n.target = h
+	if f.forwards(h) {
+		return n.forwarding(ctx, h, f)
+	}
 	path := n.socket(h)
 	if path == "" {
 		return n.dial(ctx, h)

@@ -87,6 +87,10 @@ func oneSession(ctx context.Context, cancel context.CancelCauseFunc, conn *clien
 		return interrupted(ctx, err)
 	}
 	maps.Copy(c.Streams, imported.streams)
+	if n.target != nil && n.target.ForwardAgent != "" {
+		c.Agent = true
+		c.Env = append(c.Env, "SSH_AUTH_SOCK="+client.AgentSocket)
+	}
 	c.Stdin, c.Stdout, c.Stderr = os.Stdin, os.Stdout, os.Stderr
 
 	tty := newTTY(f, configured.RequestTTY, os.Stdin, os.Getenv("TERM"))
@@ -101,6 +105,7 @@ func oneSession(ctx context.Context, cancel context.CancelCauseFunc, conn *clien
 			if canStop {
 				e.suspend = func() { tty.suspend(ctx, c) }
 			}
+			e.sendBreak = func() { c.Break(ctx) } // a session that has ended meanwhile needs none
 			c.Stdin = e
 			c.Stdout = heldWriter{os.Stdout, ready}
 		}

@@ -52,6 +52,7 @@ const usage = `usage: cpud [flags]
   -penalties p  for how long a source of failed logins is refused, or no (default authfail:5s,noauth:1s,grace-exceeded:10s,min:15s,max:10m)
   -exempt list  addresses that are never refused for that
   -channels n   channels at once on one connection (default 512)
+  -gateway      let -R listen at other addresses than the loopback's
   -max n        sessions at once (default any number)
   -init         be process 1: make a system around it, and keep it running
   -hostname name   with -init: the machine's name (default what /etc/hostname says)
@@ -104,6 +105,7 @@ type flags struct {
 	alive, idle time.Duration
 	tries       int
 	channels    int
+	gateway     bool
 	init        bool
 	child       bool // of process 1, which turns the machine off when it is told to. Not for users
 	hostname    string
@@ -141,6 +143,7 @@ func parseFlags(args []string) (*flags, error) {
 	set.IntVar(&f.tries, "tries", 6, "")
 	set.IntVar(&f.channels, "channels", server.DefaultMaxChannels, "")
 	set.IntVar(&f.max, "max", 0, "")
+	set.BoolVar(&f.gateway, "gateway", false, "")
 	set.BoolVar(&f.init, "init", false, "")
 	set.BoolVar(&f.child, "child", false, "")
 	set.StringVar(&f.hostname, "hostname", "", "")
@@ -259,7 +262,7 @@ func run(args []string) error {
 	}
 	srv, err := server.New(server.Config{HostKeys: []ssh.Signer{key}, AuthorizedKeys: f.keys, RevokedKeys: f.revoked, Table: table, Log: log,
 		LoginGrace: f.grace, MaxTries: f.tries, Startups: f.startups, Penalties: f.penalties, Exempt: f.exempt,
-		MaxChannels: f.channels, Alive: f.alive, Idle: f.idle})
+		MaxChannels: f.channels, Alive: f.alive, Idle: f.idle, GatewayPorts: f.gateway})
 	if err != nil {
 		return err
 	}

@@ -70,6 +70,9 @@ func (r *Remote) Winsize(ctx context.Context, rows, cols int) error {
 	return r.Ctl(ctx, []string{"winsize", fmt.Sprint(rows), fmt.Sprint(cols)})
 }
 
+// Break sends the session's terminal a BREAK.
+func (r *Remote) Break(ctx context.Context) error { return r.Ctl(ctx, []string{"break"}) }
+
 // SetArgs sets the command and its arguments. None means the user's shell. EBUSY once the session has been started, as with all that
 // is set.
 func (r *Remote) SetArgs(ctx context.Context, args []string) error {

@@ -158,6 +158,7 @@ func TestTerminal(t *testing.T) {
 		if got := s.(interface{ Terminal() []string }).Terminal(); !slices.Equal(got, []string{"vt100", "50", "132"}) {
 			t.Errorf("the terminal is %q", got)
 		}
+		must(t, write(dir, n+"/consctl", "break\n"))
 		wantErrno(t, write(dir, n+"/consctl", "start\n"), linux.EINVAL, "start to consctl")
 		if got := read(t, dir, n+"/errstr"); got != "consctl: start: unknown command\n" {
 			t.Errorf("errstr is %q", got)

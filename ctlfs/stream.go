@@ -67,7 +67,7 @@ func openCons(_ context.Context, f *file, _ p9.OpenFlags) (handle, error) {
 func openConsctl(_ context.Context, f *file, _ p9.OpenFlags) (handle, error) {
 	s := f.node().session
 	return &text{written: commands(func(ctx context.Context, words []string) error {
-		if words[0] != "winsize" {
+		if words[0] != "winsize" && words[0] != "break" {
 			return s.Fail(invalid("consctl: %s: unknown command", words[0]))
 		}
 		return s.Ctl(ctx, words)

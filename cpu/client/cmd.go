@@ -29,6 +29,10 @@ type Cmd struct {
 	// Streams are posted in the same way, each with a 9P server at its other end. Start owns them, also if it fails.
 	Streams map[string]io.ReadWriteCloser
 
+	// Agent has the server make the socket AgentSocket in the session. Who connects to it is handed on to this end of the SSH connection, as a
+	// channel of the type auth-agent@openssh.com.
+	Agent bool
+
 	// Stdin is read until its end, or until the command has ended; nil is an empty input. A Read of it that blocks is not waited
 	// for by Wait: what it brings when it returns is lost.
 	Stdin io.Reader
@@ -50,6 +54,9 @@ type Cmd struct {
 	mu      sync.Mutex
 	failed  error // the first output that failed
 }
+
+// AgentSocket leads in a session to the agent at the terminal; see Cmd.Agent.
+const AgentSocket = "/srv/ssh-agent"
 
 // TTY is a terminal: its type as $TERM has it, and its size in characters.
 type TTY struct {
@@ -124,8 +131,8 @@ func (c *Cmd) Start(ctx context.Context) error {
 	return nil
 }
 
-// Attach takes up session n of the server's instead of starting one: what is to be set before Start is not looked at, but for Services, Streams
-// and TTY, which has the terminal's size if the session has a terminal. Then it is as after Start; the session ends with Wait only if its command
+// Attach takes up session n of the server's instead of starting one: what is to be set before Start is not looked at, but for Services, Streams,
+// Agent and TTY, which has the terminal's size if the session has a terminal. Then it is as after Start; the session ends with Wait only if its command
 // has ended.
 func (c *Cmd) Attach(ctx context.Context, n int) error {
 	control, err := c.conn.Control(ctx)
@@ -188,6 +195,9 @@ func (c *Cmd) postAll(steps *parallel) {
 	}
 	for name, stream := range c.Streams {
 		steps.do(func() error { return c.conn.splice(c.ctx, c.session.Number(), name, stream) })
+	}
+	if c.Agent {
+		steps.do(func() error { return c.conn.agent(c.ctx, c.session.Number()) })
 	}
 }
 
@@ -402,6 +412,9 @@ func (c *Cmd) Note(ctx context.Context, name string) error { return c.session.No
 func (c *Cmd) Winsize(ctx context.Context, rows, cols int) error {
 	return c.session.Winsize(ctx, rows, cols)
 }
+
+// Break sends the command's terminal a BREAK.
+func (c *Cmd) Break(ctx context.Context) error { return c.session.Break(ctx) }
 
 // Built is the namespace as the server built it; see N/ns in ctlfs(4).
 func (c *Cmd) Built(ctx context.Context) (string, error) { return c.session.Namespace(ctx) }

@@ -254,3 +254,19 @@ func (c *Conn) splice(ctx context.Context, n int, name string, server io.ReadWri
 	c.served.Go(func() { join(ctx, stream, server) })
 	return nil
 }
+
+// agent has the server make AgentSocket in session n, which is there until ctx is done.
+func (c *Conn) agent(ctx context.Context, n int) error {
+	stream, err := c.opener.Open(ctx, fmt.Sprintf("agent %d", n))
+	if err != nil {
+		return fmt.Errorf("%s: %w", AgentSocket, err)
+	}
+	c.served.Go(func() {
+		select {
+		case <-ctx.Done():
+		case <-c.ctx.Done():
+		}
+		stream.Close()
+	})
+	return nil
+}

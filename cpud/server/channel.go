@@ -4,7 +4,6 @@ package server
 
 import (
 	"context"
-	"io"
 	"strings"
 
 	"golang.org/x/crypto/ssh"
@@ -20,6 +19,8 @@ type channel struct {
 	tty     *ptyRequest
 	command *command // what stock ssh started; nil for a subsystem
 	busy    bool     // something has been started
+
+	agentWanted bool // the command is to reach the client's agent
 }
 
 // requests is what is done for each type of request of a channel, see RFC 4254, section 6. A handler says whether the request
@@ -29,9 +30,12 @@ var requests = map[string]func(c *channel, payload []byte) (run func(), ok bool)
 	"pty-req":       (*channel).setTTY,
 	"window-change": (*channel).windowChange,
 	"signal":        (*channel).signal,
+	"break":         (*channel).sendBreak, // RFC 4335
 	"shell":         (*channel).shell,
 	"exec":          (*channel).exec,
 	"subsystem":     (*channel).subsystem,
+
+	"auth-agent-req@openssh.com": (*channel).wantAgent,
 
 	"eow@openssh.com": (*channel).endOfWrite, // PROTOCOL in OpenSSH's source, section 2.1
 }
@@ -82,12 +86,18 @@ func (c *channel) subsystem(payload []byte) (run func(), ok bool) {
 	if open == nil {
 		return nil, false
 	}
-	run, err := open(c, rest)
+	serve, err := open(c, rest)
 	if err != nil {
 		c.link.log.Info("subsystem refused", "name", m.Name, "err", err)
 		return nil, false
 	}
-	return run, true
+	return func() {
+		status := uint32(0)
+		if serve() != nil {
+			status = 1
+		}
+		sendExitStatus(c.ch, status)
+	}, true
 }
 
 // How many variables a client may set on a channel, and how many bytes they may have.
@@ -146,6 +156,15 @@ func (c *channel) signal(payload []byte) (func(), bool) {
 	return nil, c.command.session.Note(m.Name, false) == nil
 }
 
+// sendBreak sends the terminal a BREAK, of the length that the terminal gives it.
+func (c *channel) sendBreak(payload []byte) (func(), bool) {
+	var m struct{ Milliseconds uint32 }
+	if ssh.Unmarshal(payload, &m) != nil || c.command == nil {
+		return nil, false
+	}
+	return nil, c.command.session.Ctl(c.ctx, []string{"break"}) == nil
+}
+
 // endOfWrite is a client that reads no more. The command gets what a local one would, a signal.
 func (c *channel) endOfWrite([]byte) (func(), bool) {
 	if c.command == nil {
@@ -164,7 +183,7 @@ func (c *channel) exec(payload []byte) (func(), bool) {
 	return c.start(m.Command)
 }
 
-// stream is a channel as a stream of bytes. Its Close ends a blocked Read once the far side has answered it, or the connection ends.
-type stream struct{ ssh.Channel }
-
-var _ io.ReadWriteCloser = stream{}
+// sendExitStatus tells the client how what ran on a channel has ended; RFC 4254, section 6.10.
+func sendExitStatus(ch ssh.Channel, status uint32) {
+	ch.SendRequest("exit-status", false, ssh.Marshal(struct{ Status uint32 }{status}))
+}

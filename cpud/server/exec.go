@@ -54,6 +54,14 @@ func (k *command) setUp(line string) error {
 		}
 		line = rights.command
 	}
+	if k.channel.agentWanted {
+		posting, err := k.channel.link.announceAgent(k.session.Number())
+		if err != nil {
+			return err
+		}
+		k.channel.link.running.Go(func() { posting.Hold(k.channel.ctx) })
+		env = append(env, "SSH_AUTH_SOCK=/srv/"+agentService)
+	}
 	var args []string
 	if line != "" {
 		args = []string{user.Shell, "-c", line}
@@ -152,7 +160,7 @@ func (k *command) exit(st ctlfs.Status) {
 			return
 		}
 	}
-	k.channel.ch.SendRequest("exit-status", false, ssh.Marshal(struct{ Status uint32 }{uint32(st.Code)}))
+	sendExitStatus(k.channel.ch, uint32(st.Code))
 }
 
 func (k *command) winsize(ctx context.Context, rows, cols uint32) error {

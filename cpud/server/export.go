@@ -10,6 +10,7 @@ import (
 	"os/exec"
 	"syscall"
 
+	"cpu/cpud/dialer"
 	"cpu/cpud/session"
 	"cpu/exportfs"
 	"cpu/lib/ninep"
@@ -18,10 +19,11 @@ import (
 // exportName tells this program, started again, that it is to serve files.
 const exportName = "cpud-exportfs"
 
-// Main makes the process a helper, of a session or of the exportfs subsystem, and never returns, if that is what it was started for.
+// Main makes the process a helper, of a session, of what is forwarded or of the exportfs subsystem, and never returns, if that is what it was started for.
 // Programs that have a Server call it first in main, on the main goroutine.
 func Main() {
 	session.Main()
+	dialer.Main()
 	if len(os.Args) == 0 || os.Args[0] != exportName {
 		return
 	}
@@ -51,7 +53,7 @@ type stdio struct {
 func (stdio) Close() error { return nil }
 
 // export serves the server's own files by a process that has become the user.
-func (c *channel) export(words string) (func(), error) {
+func (c *channel) export(words string) (func() error, error) {
 	if words != "" {
 		return nil, errWords
 	}
@@ -74,7 +76,7 @@ func (c *channel) export(words string) (func(), error) {
 	if err := helper.Start(); err != nil {
 		return nil, err
 	}
-	return func() {
+	return func() error {
 		stop := context.AfterFunc(c.ctx, func() { helper.Process.Kill() })
 		defer stop()
 		// The channel's end, or the client's, is the end of the helper's input, and that the end of the helper.
@@ -83,8 +85,10 @@ func (c *channel) export(words string) (func(), error) {
 			in.Close()
 		})
 		io.Copy(c.ch, out)
-		if err := helper.Wait(); err != nil && c.ctx.Err() == nil {
+		err := helper.Wait()
+		if err != nil && c.ctx.Err() == nil {
 			c.link.log.Info("exportfs ended", "err", err)
 		}
+		return err
 	}, nil
 }

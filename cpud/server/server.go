@@ -15,6 +15,7 @@ import (
 	"syscall"
 	"time"
 
+	"cpu/cpud/dialer"
 	"cpu/cpud/session"
 	"cpu/ctlfs"
 	"cpu/lib/alive"
@@ -44,6 +45,9 @@ type Config struct {
 	MaxChannels int           // open at once on one connection; 0 is DefaultMaxChannels
 	Alive       time.Duration // how often a client is asked whether it is there; 0 is never
 	Idle        time.Duration // after which a connection ends over whose channels nothing moves; 0 is never
+
+	// GatewayPorts lets clients have the server listen at other addresses than the loopback's.
+	GatewayPorts bool
 }
 
 // DefaultMaxChannels is more than MaxSessions of sshd, which is 10: all cpu commands of a terminal share one connection, and each has several
@@ -179,12 +183,14 @@ func (s *Server) ServeConn(ctx context.Context, c net.Conn) {
 	s.Table.Logins.Add(1)
 	log.Info("login")
 	connCtx, cancel := context.WithCancel(ctx)
-	l := &link{server: s, conn: conn, login: login, host: login.rights.host(s.Table), log: log, ctx: connCtx}
-	l.running.Go(func() { answer(requests) })
+	l := &link{server: s, conn: conn, login: login, host: login.rights.host(s.Table), log: log, ctx: connCtx,
+		open: make(chan struct{}, s.MaxChannels), listeners: map[endpoint][]net.Listener{}}
 	if s.Alive > 0 {
 		l.running.Go(func() { alive.Watch(connCtx, conn, s.Alive, aliveCount) })
 	}
 	still := &idle{began: time.Now()}
+	l.idle = still
+	l.running.Go(func() { l.answer(requests) })
 	if s.Idle > 0 {
 		l.running.Go(func() {
 			if still.wait(connCtx, s.Idle) {
@@ -193,18 +199,18 @@ func (s *Server) ServeConn(ctx context.Context, c net.Conn) {
 			}
 		})
 	}
-	open := make(chan struct{}, s.MaxChannels)
 	for ch := range channels {
 		ch = still.watch(ch)
-		if ch.ChannelType() != "session" {
-			ch.Reject(ssh.UnknownChannelType, "only sessions")
+		serve := channelTypes[ch.ChannelType()]
+		if serve == nil {
+			ch.Reject(ssh.UnknownChannelType, "not a type of channel that there is")
 			continue
 		}
 		select {
-		case open <- struct{}{}:
+		case l.open <- struct{}{}:
 			l.running.Go(func() {
-				l.channel(ch)
-				<-open
+				serve(l, ch)
+				<-l.open
 			})
 		default:
 			ch.Reject(ssh.ResourceShortage, "too many channels")
@@ -212,21 +218,13 @@ func (s *Server) ServeConn(ctx context.Context, c net.Conn) {
 	}
 	cancel()
 	l.running.Wait()
+	l.endNetwork()
 	conn.Close()
 	log.Info("end of connection")
 }
 
 // errGaveWay is why a connection that has not logged in has ended for another: see Startups.
 var errGaveWay = errors.New("gave way to a new connection")
-
-// answer answers the requests of a whole connection: none is known here, but keepalives want to hear just that.
-func answer(requests <-chan *ssh.Request) {
-	for r := range requests {
-		if r.WantReply {
-			r.Reply(r.Type == "keepalive@openssh.com", nil)
-		}
-	}
-}
 
 // A link is a connection whose user is known.
 type link struct {
@@ -237,6 +235,12 @@ type link struct {
 	log     *slog.Logger
 	ctx     context.Context // ends with the connection
 	running sync.WaitGroup
+	open    chan struct{} // has a value for each channel that is open
+	idle    *idle
+
+	mu        sync.Mutex
+	dialer    *dialer.Dialer              // nil: not wanted so far
+	listeners map[endpoint][]net.Listener // for what clients forward to themselves
 }
 
 func (l *link) user() ctlfs.User { return l.login.user }

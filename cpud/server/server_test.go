@@ -333,12 +333,6 @@ func TestRequests(t *testing.T) {
 	if ok, _, err := client.SendRequest("keepalive@openssh.com", true, nil); err != nil || !ok {
 		t.Errorf("keepalive: %v, %v", ok, err)
 	}
-	if ok, _, err := client.SendRequest("tcpip-forward", true, ssh.Marshal(struct {
-		Address string
-		Port    uint32
-	}{"", 0})); err != nil || ok {
-		t.Errorf("tcpip-forward: %v, %v", ok, err)
-	}
 	if _, _, err := client.OpenChannel("direct-tcpip", nil); err == nil {
 		t.Error("a direct-tcpip channel was opened")
 	}
@@ -346,7 +340,7 @@ func TestRequests(t *testing.T) {
 	s, err := client.NewSession()
 	must(t, err)
 	for request, payload := range map[string][]byte{"exec": nil, "subsystem": {0, 0, 0, 9}, "pty-req": {1}, "env": {0}, "window-change": nil, "signal": nil,
-		"no-such-request": nil} {
+		"break": {0, 0, 1, 244}, "no-such-request": nil} {
 		if ok, err := s.SendRequest(request, true, payload); err != nil || ok {
 			t.Errorf("%s %v: %v, %v", request, payload, ok, err)
 		}
@@ -366,6 +360,9 @@ func TestRequests(t *testing.T) {
 	want("vt100")
 	must(t, s.WindowChange(31, 91))
 	want("31 91")
+	if ok, err := s.SendRequest("break", true, []byte{0, 0, 1, 244}); err != nil || !ok {
+		t.Errorf("break: %v, %v", ok, err)
+	}
 	must(t, s.Signal(ssh.SIGHUP))
 	want("hung up")
 	var exit *ssh.ExitError
@@ -553,8 +550,15 @@ func TestSubsystems(t *testing.T) {
 				t.Errorf("read %q, want %q at its beginning", p[:n], want)
 			}
 			in.Close()
-			c.Wait()
+			if err := c.Wait(); err != nil {
+				t.Errorf("after a clean end: %v", err)
+			}
 			client.Close()
+			c = r.ssh("key", "-s", "127.0.0.1", name)
+			c.Stdin = strings.NewReader("this is no 9P, by no means")
+			if _, _, status := run(t, c); status != 1 {
+				t.Errorf("exit status %d after what is no 9P, want 1", status)
+			}
 		})
 	}
 	for _, name := range []string{"sftp", "ctlfs x", "srv", "srv 99 term", "srv x term"} {

@@ -3,6 +3,7 @@
 package server
 
 import (
+	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -99,6 +100,31 @@ func TestBecomes(t *testing.T) {
 		if _, _, err := f.Open(0); (err == nil) != (want == nil) {
 			t.Errorf("%s: %v, want %v", path, err, want)
 		}
+	}
+
+	// What is forwarded is connected to, and listened at, as maria.
+	secret, err := net.Listen("unix", dir+"/secret.socket")
+	must(t, err)
+	defer secret.Close()
+	must(t, os.Chmod(dir+"/secret.socket", 0o600))
+	if c, err := client.Dial("unix", dir+"/secret.socket"); err == nil {
+		c.Close()
+		t.Error("root's socket was connected to")
+	}
+	if text, err := os.ReadFile("/proc/sys/net/ipv4/ip_unprivileged_port_start"); err != nil || string(text) == "1024\n" {
+		if _, ok := forwardTo(client, "", 1023); ok {
+			t.Error("a port that is root's is maria's")
+		}
+	}
+	for path, want := range map[string]bool{home + "/socket": true, dir + "/socket": false} {
+		if ok, _, err := client.SendRequest("streamlocal-forward@openssh.com", true, ssh.Marshal(unixForward{path})); ok != want || err != nil {
+			t.Errorf("%s: %v, %v, want %v", path, ok, err, want)
+		}
+	}
+	info, err = os.Lstat(home + "/socket")
+	must(t, err)
+	if st := info.Sys().(*syscall.Stat_t); st.Uid != 4711 || st.Gid != 4712 {
+		t.Errorf("the socket belongs to %d:%d", st.Uid, st.Gid)
 	}
 }
 

@@ -24,7 +24,7 @@ func (s *Session) Ctl(ctx context.Context, line []string) error {
 
 // arguments has the number of arguments of each command.
 var arguments = map[string]int{
-	"start": 0, "stop": 0, "cont": 0, "kill": 0, "hangup": 0, "unkeep": 0, "eof": 0, "note": 1, "tty": 3, "winsize": 2, "var": 2,
+	"start": 0, "stop": 0, "cont": 0, "kill": 0, "hangup": 0, "unkeep": 0, "eof": 0, "break": 0, "note": 1, "tty": 3, "winsize": 2, "var": 2,
 }
 
 func (s *Session) ctl(ctx context.Context, line []string) error {
@@ -64,6 +64,8 @@ func (s *Session) ctl(ctx context.Context, line []string) error {
 			return err
 		}
 		return s.setWinsize(rows, cols)
+	case "break":
+		return s.sendBreak()
 	case "unkeep":
 		s.setKeep(false)
 		return nil

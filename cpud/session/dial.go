@@ -66,9 +66,9 @@ func (s *Session) answerDial(id int, err error, f *os.File) {
 	if err == nil && f == nil {
 		d.err = linux.EIO
 	} else if err == nil {
-		var w *wire
-		if w, d.err = newWire(f); d.err == nil {
-			d.conn = w.conn
+		var w *socket
+		if w, d.err = newSocket(f); d.err == nil {
+			d.conn = w.UnixConn
 		}
 	}
 	s.mu.Lock()

@@ -24,7 +24,7 @@
 //
 // # The socket
 //
-// Cpud and the helper talk over a stream socket. A message is a length and a gob, with descriptors passed along (wire.go, message.go).
+// Cpud and the helper talk over a stream socket. A message is a gob, with descriptors passed along (cpud/wire, message.go).
 // The helper is the one who asks while it builds, and each question is answered before the next; afterwards both sides only tell.
 //
 //	cpud -> helper

@@ -12,6 +12,8 @@ import (
 	"strconv"
 	"time"
 
+	"cpu/cpud/wire"
+
 	"github.com/creack/pty"
 	"golang.org/x/sys/unix"
 )
@@ -49,7 +51,7 @@ func helperMain() error {
 	if err := closeOnExec(); err != nil {
 		return err
 	}
-	w, err := newWire(os.NewFile(helperFD, "cpud"))
+	w, err := newSocket(os.NewFile(helperFD, "cpud"))
 	if err != nil {
 		return err
 	}
@@ -68,7 +70,7 @@ func helperMain() error {
 	}
 	h := &helper{wire: w, setup: m.Setup}
 	err = h.begin(m.files)
-	closeAll(m.files)
+	wire.CloseAll(m.files)
 	if err != nil {
 		return w.put(&message{Kind: kindFailed, Err: newFailure(err, statusOf(err))})
 	}
@@ -92,7 +94,7 @@ func closeOnExec() error {
 
 // helper is one session, from within.
 type helper struct {
-	wire   *wire
+	wire   *socket
 	setup  *setup
 	root   *root
 	user   *user
@@ -181,7 +183,7 @@ func (h *helper) ask(m *message, files ...*os.File) (*message, error) {
 	if err != nil {
 		return nil, fmt.Errorf("cpud: %w", err)
 	}
-	closeAll(r.files)
+	wire.CloseAll(r.files)
 	return r, r.Err.err()
 }
 
@@ -255,7 +257,7 @@ func (h *helper) attend() {
 		if err != nil {
 			break
 		}
-		closeAll(m.files)
+		wire.CloseAll(m.files)
 		switch m.Kind {
 		case kindPost:
 			// What cannot be posted is not there to be found: there is nobody to be told.

@@ -30,6 +30,8 @@ type service struct {
 	listener net.Listener       // the socket in the session, once there is one; under the session's mu
 	told     bool               // the helper knows of it; under the session's mu
 	gone     bool               // no longer posted; under the session's mu
+
+	connect func(ctx context.Context, c net.Conn) // takes who connects to the socket, where what is there is no tree; nil: it is one
 }
 
 // attach attaches to the tree aname, as the session's user.
@@ -112,6 +114,46 @@ func (t *Table) Announce(u ctlfs.User, n int, name string) (*Posting, error) {
 	return &Posting{s, svc}, nil
 }
 
+// AnnounceSocket takes the name in session n, as Announce does, for a socket that speaks something else than 9P: connect is called with whoever
+// connects to it, owns that, returns soon, and ends with it when ctx does. The caller calls Hold.
+func (t *Table) AnnounceSocket(u ctlfs.User, n int, name string, connect func(ctx context.Context, c net.Conn)) (*Posting, error) {
+	s, err := t.session(u, n)
+	if err != nil {
+		return nil, err
+	}
+	if err := checkServiceName(name); err != nil {
+		return nil, err
+	}
+	svc := &service{name: name, ready: make(chan struct{}), connect: connect}
+	svc.fail(words(linux.EPROTONOSUPPORT, "/srv/%s: no 9P is spoken there", name))
+	if err := s.addService(svc); err != nil {
+		return nil, err
+	}
+	return &Posting{s, svc}, nil
+}
+
+// Hold keeps the name until ctx or the session ends, or another has taken the place, and frees it.
+func (p *Posting) Hold(ctx context.Context) {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	p.until(cancel)
+	defer p.session.removeService(p.service)
+	select {
+	case <-ctx.Done():
+	case <-p.session.ctx.Done():
+	}
+}
+
+// until has stop called when another takes the place, which may have happened already.
+func (p *Posting) until(stop context.CancelFunc) {
+	p.session.mu.Lock()
+	defer p.session.mu.Unlock()
+	p.service.stop = stop
+	if p.service.gone {
+		stop()
+	}
+}
+
 // Post takes the name, as Announce does, and serves it, as Serve does. It owns conn.
 func (t *Table) Post(ctx context.Context, u ctlfs.User, n int, name string, conn io.ReadWriteCloser) error {
 	p, err := t.Announce(u, n, name)
@@ -129,12 +171,7 @@ func (p *Posting) Serve(ctx context.Context, conn io.ReadWriteCloser) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	defer context.AfterFunc(s.ctx, cancel)()
-	s.mu.Lock()
-	svc.stop = cancel
-	if svc.gone { // another has taken the place meanwhile
-		cancel()
-	}
-	s.mu.Unlock()
+	p.until(cancel)
 	defer s.removeService(svc)
 	c, err := ninep.NewClient(ctx, conn, ninep.ClientConfig{Stats: &s.nine})
 	if err != nil {
@@ -237,7 +274,11 @@ func (s *Session) listen(name string, f *os.File) {
 	}
 	svc.listener = l
 	s.mu.Unlock()
-	server := &ninep.Server{Attacher: svc, Log: s.table.log, Stats: &s.table.server}
+	connect := svc.connect
+	if connect == nil {
+		server := &ninep.Server{Attacher: svc, Log: s.table.log, Stats: &s.table.server}
+		connect = func(ctx context.Context, c net.Conn) { server.Serve(ctx, c) }
+	}
 	s.work.Go(func() {
 		defer context.AfterFunc(s.ctx, func() { l.Close() })()
 		for {
@@ -245,7 +286,7 @@ func (s *Session) listen(name string, f *os.File) {
 			if err != nil {
 				return
 			}
-			s.work.Go(func() { server.Serve(s.ctx, c) })
+			s.work.Go(func() { connect(s.ctx, c) })
 		}
 	})
 }

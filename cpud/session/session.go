@@ -68,7 +68,7 @@ type Session struct {
 	trees      map[int]*tree
 	lastTree   int
 	dialling   map[int]chan dialled // by a number of lastTree's
-	wire       *wire
+	wire       *socket
 	process    *os.Process   // the helper
 	attended   chan struct{} // closed when the helper is gone; nil if there was none
 	stdin      *stream       // with a terminal: its master, as is stdout

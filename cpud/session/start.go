@@ -14,6 +14,7 @@ import (
 	"syscall"
 	"time"
 
+	"cpu/cpud/wire"
 	"cpu/ctlfs"
 
 	"github.com/hugelgupf/p9/linux"
@@ -64,7 +65,7 @@ func (s *Session) launch(result chan<- error) (err error) {
 		if theirs, err = s.pipes(); err != nil {
 			return err
 		}
-		defer func() { closeAll(theirs) }()
+		defer func() { wire.CloseAll(theirs) }()
 	}
 	w, end, err := newPair()
 	if err != nil {
@@ -81,7 +82,7 @@ func (s *Session) launch(result chan<- error) (err error) {
 		SysProcAttr: s.table.helperAttr(),
 	}
 	if err := c.Start(); err != nil {
-		w.close()
+		w.Close()
 		if errors.Is(err, unix.EPERM) || errors.Is(err, unix.ENOSPC) {
 			return fmt.Errorf("no namespace of its own for the session: %w", err)
 		}
@@ -155,7 +156,7 @@ func (s *Session) pipes() (theirs []*os.File, err error) {
 		}
 	}
 	if err != nil {
-		closeAll(theirs)
+		wire.CloseAll(theirs)
 		return nil, err
 	}
 	return theirs, nil
@@ -163,7 +164,7 @@ func (s *Session) pipes() (theirs []*os.File, err error) {
 
 // attend does what the helper asks for, and takes down what it tells, until it is gone; then it sees that nothing of it is left. Id is the
 // helper's mount namespace.
-func (s *Session) attend(c *exec.Cmd, w *wire, id string, said *tail, result chan<- error) {
+func (s *Session) attend(c *exec.Cmd, w *socket, id string, said *tail, result chan<- error) {
 	defer close(s.attended)
 	for {
 		m, err := w.get()
@@ -172,7 +173,7 @@ func (s *Session) attend(c *exec.Cmd, w *wire, id string, said *tail, result cha
 		}
 		s.handle(w, m, result)
 	}
-	w.close()
+	w.Close()
 	err := c.Wait()
 	if err != nil {
 		sweep(id) // nobody has killed what it left behind
@@ -202,7 +203,7 @@ func (s *Session) attend(c *exec.Cmd, w *wire, id string, said *tail, result cha
 }
 
 // handle is one message from the helper.
-func (s *Session) handle(w *wire, m *message, result chan<- error) {
+func (s *Session) handle(w *socket, m *message, result chan<- error) {
 	take := func() *os.File {
 		if len(m.files) == 0 {
 			return nil
@@ -211,7 +212,7 @@ func (s *Session) handle(w *wire, m *message, result chan<- error) {
 		m.files = m.files[1:]
 		return f
 	}
-	defer func() { closeAll(m.files) }()
+	defer func() { wire.CloseAll(m.files) }()
 	switch m.Kind {
 	case kindPosted:
 		if f := take(); f != nil {
@@ -266,7 +267,7 @@ func (s *Session) handle(w *wire, m *message, result chan<- error) {
 }
 
 // answer replies to the helper's question. A helper that is gone does not mind.
-func answer(w *wire) func(tree int, err error) {
+func answer(w *socket) func(tree int, err error) {
 	return func(tree int, err error) { w.put(&message{Kind: kindReply, Tree: tree, Err: newFailure(err, 0)}) }
 }
 
@@ -345,7 +346,7 @@ func (s *Session) takeDown() {
 		if starting {
 			p.Kill()
 		}
-		w.conn.CloseWrite()
+		w.CloseWrite()
 		if !within(grace, done) {
 			s.cancel()
 			if !within(grace, done) {

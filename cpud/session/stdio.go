@@ -124,6 +124,16 @@ func (s *stream) winsize(rows, cols int) error {
 	})
 }
 
+// sendBreak sends the terminal a BREAK, as tcsendbreak(3) does.
+func (s *Session) sendBreak() error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.term == nil || s.stdout == nil {
+		return s.fail(invalid("break: the session has no terminal, or it does not run"))
+	}
+	return s.fail(s.stdout.control(func(fd int) error { return unix.IoctlSetInt(fd, unix.TCSBRKP, 0) }))
+}
+
 // foreground sends a signal to the terminal's foreground process group, and returns that group's number.
 func (s *stream) foreground(sig unix.Signal) (group int, err error) {
 	err = s.control(func(fd int) (err error) {

@@ -108,11 +108,11 @@ func (s *Session) rejoin(ctx context.Context, name, spec string) (resume.Root, e
 
 // dialled begins a 9P conversation over a socket of the session's. It owns conn.
 func (s *Session) dialled(conn *os.File) (*ninep.Client, error) {
-	w, err := newWire(conn)
+	w, err := newSocket(conn)
 	if err != nil {
 		return nil, err
 	}
-	return ninep.NewClient(s.ctx, w.conn, ninep.ClientConfig{Stats: &s.nine})
+	return ninep.NewClient(s.ctx, w.UnixConn, ninep.ClientConfig{Stats: &s.nine})
 }
 
 // terminalIDs maps the ids of the user at the terminal to the session's user's. In a user namespace, which has no number but his, all
@@ -181,7 +181,7 @@ func (s *Session) serveV9FS(n int, conn *os.File) error {
 		conn.Close()
 		return linux.ENOENT
 	}
-	w, err := newWire(conn)
+	w, err := newSocket(conn)
 	if err != nil {
 		t.close()
 		return err
@@ -190,7 +190,7 @@ func (s *Session) serveV9FS(n int, conn *os.File) error {
 	server := &ninep.Server{Attacher: t, Versions: []string{ninep.Version9P2000L}, Log: s.table.log, Stats: &s.table.server}
 	s.work.Go(func() {
 		defer t.hangUp()
-		server.Serve(s.ctx, w.conn)
+		server.Serve(s.ctx, w.UnixConn)
 	})
 	return nil
 }

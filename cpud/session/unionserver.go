@@ -87,11 +87,11 @@ func unionMain(args []string) error {
 	}
 	dev := os.NewFile(unionFD, name)
 	if how == "v9fs" {
-		w, err := newWire(dev)
+		w, err := newSocket(dev)
 		if err != nil {
 			return err
 		}
-		return (&ninep.Server{Attacher: u, Versions: []string{ninep.Version9P2000L}}).Serve(context.Background(), w.conn)
+		return (&ninep.Server{Attacher: u, Versions: []string{ninep.Version9P2000L}}).Serve(context.Background(), w.UnixConn)
 	}
 	o := mnt.Options{FSName: name, IDs: ownIDs(owner)}
 	root, err := u.Attach()

@@ -136,9 +136,9 @@ func (s *Session) Incomplete(file string, why error) {
 	s.partial[file] = why
 }
 
-// Ctl knows start, note, kill, hangup, tty, winsize, keep, unkeep and var.
+// Ctl knows start, note, kill, hangup, tty, winsize, break, keep, unkeep and var.
 func (s *Session) Ctl(ctx context.Context, words []string) error {
-	wants := map[string]int{"start": 0, "kill": 0, "hangup": 0, "keep": 0, "unkeep": 0, "note": 1, "tty": 3, "winsize": 2, "var": 2}
+	wants := map[string]int{"start": 0, "kill": 0, "hangup": 0, "keep": 0, "unkeep": 0, "note": 1, "tty": 3, "winsize": 2, "break": 0, "var": 2}
 	if n, ok := wants[words[0]]; !ok || n != len(words)-1 {
 		return s.Fail(invalid("%s: unknown command", strings.Join(words, " ")))
 	}
@@ -163,6 +163,10 @@ func (s *Session) Ctl(ctx context.Context, words []string) error {
 			return s.fail(invalid("winsize: no terminal"))
 		}
 		s.tty = append(s.tty[:1:1], words[1:]...)
+	case "break":
+		if s.tty == nil {
+			return s.fail(invalid("break: no terminal"))
+		}
 	case "keep", "unkeep":
 		s.keep = words[0] == "keep"
 	case "tty":
