@@ -69,18 +69,18 @@ func TestPenalties(t *testing.T) {
 func TestPenaltiesBound(t *testing.T) {
 	now := time.Unix(1_000_000, 0)
 	p := penalties{Penalties: DefaultPenalties, now: func() time.Time { return now }}
-	fill := func(first byte) {
-		for i := range 2 * maxPenalties {
+	fill := func(first byte, n int) {
+		for i := range n {
 			p.add(&net.TCPAddr{IP: net.IPv4(first, byte(i>>16), byte(i>>8), byte(i))}, time.Minute)
 		}
 	}
-	fill(20)
+	fill(20, maxPenalties+100)
 	if len(p.sources) != maxPenalties || !p.refuses(tcp("20.0.0.0:1")) {
 		t.Errorf("%d are remembered", len(p.sources))
 	}
 	now = now.Add(2 * time.Minute)
-	fill(30)
-	if len(p.sources) != maxPenalties || !p.refuses(tcp("30.0.0.0:1")) {
+	fill(30, 100)
+	if len(p.sources) != 100 || !p.refuses(tcp("30.0.0.0:1")) {
 		t.Errorf("%d are remembered, of those that come later", len(p.sources))
 	}
 }
