@@ -83,8 +83,9 @@ func newRig(t *testing.T, options string, set ...func(r *rig, c *Config)) *rig {
 	r.key(t, "wrong")
 
 	r.host = hostKey.PublicKey()
-	table := session.NewTable(session.Config{})
-	config := Config{HostKeys: []ssh.Signer{hostKey}, AuthorizedKeys: r.dir + "/authorized", Table: table, Log: slog.New(slog.NewTextHandler(r.log, nil))}
+	log := slog.New(slog.NewTextHandler(r.log, nil))
+	table := session.NewTable(session.Config{Log: log})
+	config := Config{HostKeys: []ssh.Signer{hostKey}, AuthorizedKeys: r.dir + "/authorized", Table: table, Log: log}
 	for _, f := range set {
 		f(r, &config)
 	}
