@@ -8,7 +8,6 @@ import (
 	"crypto/x509"
 	"encoding/pem"
 	"errors"
-	"net"
 	"os"
 	"regexp"
 	"slices"
@@ -30,25 +29,7 @@ func serveAgent(t *testing.T, keys ...any) (socket string) {
 			}
 		}
 	}
-	socket = t.TempDir() + "/agent"
-	l, err := net.Listen("unix", socket)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { l.Close() })
-	go func() {
-		for {
-			c, err := l.Accept()
-			if err != nil {
-				return
-			}
-			go func() {
-				defer c.Close()
-				agent.ServeAgent(ring, c)
-			}()
-		}
-	}()
-	return socket
+	return serveRing(t, ring)
 }
 
 // TestKeys: which keys are offered, in which order, and what is said when none is taken.
