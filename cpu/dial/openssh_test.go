@@ -365,7 +365,7 @@ func TestInclude(t *testing.T) {
 	if err != nil || s.First("user") != "mine" || s.First("port") != "77" {
 		t.Errorf("got %v, %v", s, err)
 	}
-	chmod(t, home+"/config", 0o664)
+	chmod(t, home+"/config", 0o666)
 	if _, err := sshconfig.Resolve(t.Context(), &sshconfig.Query{Host: "board", UserFile: home + "/config"}); err == nil {
 		t.Error("a file that others can write to is read")
 	}
