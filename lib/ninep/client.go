@@ -16,7 +16,7 @@ import (
 // ClientConfig is what a [Client] is made of. The zero value is ready to use.
 type ClientConfig struct {
 	Msize    uint32    // largest message to offer, in bytes; 0: DefaultMsize
-	Versions []string  // dialects to offer, best first; nil: 9P2000.L.cpu, 9P2000.L. It does not speak 9P2000
+	Versions []string  // dialects to offer, best first; nil: 9P2000.L.cpu, 9P2000.L, 9P2000
 	Trace    io.Writer // one line a message, one Write a line; nil: none
 	Stats    *Stats    // counted in, and may be shared by clients; nil: not counted
 }
@@ -62,7 +62,7 @@ func NewClient(ctx context.Context, conn io.ReadWriteCloser, cfg ClientConfig) (
 	}
 	versions := cfg.Versions
 	if versions == nil {
-		versions = []string{VersionCPU, Version9P2000L}
+		versions = []string{VersionCPU, Version9P2000L, Version9P2000}
 	}
 	r := bufio.NewReaderSize(conn, readBuffer)
 	stop := context.AfterFunc(ctx, func() { conn.Close() })
@@ -78,14 +78,15 @@ func NewClient(ctx context.Context, conn io.ReadWriteCloser, cfg ClientConfig) (
 	return c, nil
 }
 
-// negotiate sends Tversion until the server answers with a dialect that was to be offered.
+// negotiate sends Tversion until the server answers with a dialect that is among versions, be it the one just offered or, as version(9P) has
+// it, what remains of that. A server that hangs up at an offer cannot be asked again.
 func (c *Client) negotiate(r *bufio.Reader, versions []string) error {
 	if c.msize < MinMsize {
 		return &Error{linux.EINVAL, fmt.Sprintf("msize %d is less than %d", c.msize, MinMsize)}
 	}
 	var answer rversion
 	for _, v := range versions {
-		if dialectOf(v) < dialect9P2000L {
+		if dialectOf(v) == noDialect {
 			return &Error{linux.EPROTONOSUPPORT, fmt.Sprintf("the client does not speak %q", v)}
 		}
 		t := &tversion{msize: c.msize, version: v}
@@ -95,7 +96,7 @@ func (c *Client) negotiate(r *bufio.Reader, versions []string) error {
 		}
 		h, err := readHeader(r, int(c.msize))
 		if err != nil {
-			return unexpected(err)
+			return fmt.Errorf("in answer to %s: %w", v, unexpected(err))
 		}
 		body := make([]byte, h.size-headerLen)
 		if _, err := io.ReadFull(r, body); err != nil {
@@ -126,15 +127,22 @@ func (c *Client) negotiate(r *bufio.Reader, versions []string) error {
 	return &Error{linux.EPROTONOSUPPORT, fmt.Sprintf("the server does not speak %s (it answered %q)", versions[len(versions)-1], answer.version)}
 }
 
-// Attach gives the root of the tree that a names. The caller closes it.
+// Attach gives the root of the tree that a names. The caller closes it. 9P2000 has names for users only: there a.UID is the number that files
+// of the user called a.Uname are shown with, and who has no name attaches as "none". No server is authenticated with.
 func (c *Client) Attach(ctx context.Context, a Attach) (*File, error) {
 	f := c.newFid()
+	if c.dialect == dialect9P2000 {
+		if a.Uname == "" {
+			a.Uname = noUser
+		}
+		f.user = &plan9User{a.Uname, a.UID}
+	}
 	r := new(rattach)
 	err := c.do(ctx, &tattach{fid: f.number, afid: noFid, uname: a.Uname, aname: a.Aname, nuname: uint32(a.UID)}, r, f.establish)
 	if err != nil {
 		return nil, err
 	}
-	f.qid = r.qid
+	f.qid = f.typed(r.qid)
 	return &File{clientFid: f, ctx: context.Background()}, nil
 }
 

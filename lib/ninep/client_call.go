@@ -77,10 +77,16 @@ func (c *Client) do(ctx context.Context, t, r message, late func(typ uint8)) err
 	return err
 }
 
-// start sends a call. If it fails, the call has come to nothing and late has been told.
+// start sends a call. If it fails, the call has come to nothing and late has been told. A message that the dialect lacks is EOPNOTSUPP.
 func (c *Client) start(ctx context.Context, cl *call, t message) error {
 	cl.want = t.typ() + 1
-	if err := c.takeTag(ctx, cl); err != nil {
+	var err error
+	if !messages[t.typ()].spokenIn(c.dialect) {
+		err = linux.EOPNOTSUPP
+	} else {
+		err = c.takeTag(ctx, cl)
+	}
+	if err != nil {
 		if cl.late != nil {
 			cl.late(0)
 		}

@@ -50,6 +50,14 @@ func (f *File) WriteAt(p []byte, offset int64) (int, error) {
 		return 0, err
 	}
 	defer o.unuse()
+	if o.appending != nil {
+		return f.appendAt(o, p)
+	}
+	return f.writeAll(o, p, offset)
+}
+
+// writeAll is WriteAt of what is open as o.
+func (f *File) writeAll(o *openFile, p []byte, offset int64) (n int, err error) {
 	total := 0
 	for {
 		part := p[total:]

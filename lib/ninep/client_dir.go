@@ -16,6 +16,9 @@ const maxDirents = 1 << 24
 // None is the end. Whether "." and ".." are among them is the server's choice. Names that no file can have, and a directory that goes
 // round in circles or has more than 16 million entries, are EIO.
 func (f *File) Readdir(offset uint64, count uint32) (p9.Dirents, error) {
+	if f.c.dialect == dialect9P2000 {
+		return f.readdir9(offset, count)
+	}
 	o, err := f.data(0)
 	if err != nil {
 		return nil, err
@@ -29,9 +32,12 @@ func (f *File) Readdir(offset uint64, count uint32) (p9.Dirents, error) {
 	return r.list, o.dir.check(offset, len(r.list), func(i int) *p9.Dirent { return &r.list[i] })
 }
 
-// ReaddirAttr is Readdir with attributes. In 9P2000.L it walks to each entry, all at the same time.
+// ReaddirAttr is Readdir with attributes. 9P2000 has them in its directories; in 9P2000.L it walks to each entry, all at the same time.
 func (f *File) ReaddirAttr(offset uint64, count uint32) ([]DirentAttr, error) {
-	if f.c.dialect != dialectCPU {
+	switch f.c.dialect {
+	case dialect9P2000:
+		return f.readRecords(offset, count, direntAttrSize)
+	case dialect9P2000L:
 		return f.readdirWalk(offset, count)
 	}
 	o, err := f.data(0)

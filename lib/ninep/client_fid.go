@@ -59,6 +59,9 @@ type clientFid struct {
 	refs   atomic.Int32 // the server's, and one for each request that names it
 	closed atomic.Bool  // no request may name it any more
 
+	user *plan9User // who attached; nil but in 9P2000
+	dir  *p9.QID    // the directory that it was found in; nil where that is not known, and but in 9P2000
+
 	open   atomic.Pointer[openFile] // nil before it is opened
 	opener sync.Mutex               // held while it is opened
 }
@@ -96,7 +99,7 @@ func (f *clientFid) unuse() {
 
 // establish is told how a request ended that was to make f known to the server, where its caller does not use f: the server forgets it.
 func (f *clientFid) establish(reply uint8) {
-	if reply == 0 || reply == msgRlerror {
+	if reply == 0 || isError(reply) {
 		f.unuse()
 		return
 	}

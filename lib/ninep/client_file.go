@@ -50,6 +50,9 @@ func (f *File) QID() p9.QID { return f.qid }
 
 // StatFS is statfs(2).
 func (f *File) StatFS() (p9.FSStat, error) {
+	if f.c.dialect == dialect9P2000 {
+		return p9.FSStat{}, linux.ENOSYS // v9fs does without then
+	}
 	r := new(rstatfs)
 	if err := f.rpc(&tstatfs{fid: f.number}, r); err != nil {
 		return p9.FSStat{}, err
@@ -59,6 +62,9 @@ func (f *File) StatFS() (p9.FSStat, error) {
 
 // GetAttr gives at least those attributes of req that the server has. A size that no file can have is EIO.
 func (f *File) GetAttr(req p9.AttrMask) (p9.QID, p9.AttrMask, p9.Attr, error) {
+	if f.c.dialect == dialect9P2000 {
+		return f.getAttr9()
+	}
 	r := new(rgetattr)
 	if err := f.rpc(&tgetattr{fid: f.number, mask: attrBits(req)}, r); err != nil {
 		return p9.QID{}, p9.AttrMask{}, p9.Attr{}, err
@@ -71,6 +77,9 @@ func (f *File) GetAttr(req p9.AttrMask) (p9.QID, p9.AttrMask, p9.Attr, error) {
 
 // SetAttr changes those attributes that valid names: chmod(2), chown(2), truncate(2), utimensat(2).
 func (f *File) SetAttr(valid p9.SetAttrMask, attr p9.SetAttr) error {
+	if f.c.dialect == dialect9P2000 {
+		return f.setAttr9(valid, attr)
+	}
 	return f.rpc(&tsetattr{fid: f.number, valid: setAttrBits(valid), attr: attr}, new(rsetattr))
 }
 
@@ -89,6 +98,9 @@ func (f *File) Readlink() (string, error) {
 // Mkdir is mkdir(2) in directory f. The owner is who the server takes the connection's user to be, whatever uid says; that holds for
 // Symlink and Mknod too.
 func (f *File) Mkdir(name string, permissions p9.FileMode, uid p9.UID, gid p9.GID) (p9.QID, error) {
+	if f.c.dialect == dialect9P2000 {
+		return f.mkdir9(name, permissions)
+	}
 	if err := checkNames(name); err != nil {
 		return p9.QID{}, err
 	}
@@ -109,6 +121,9 @@ func (f *File) Symlink(oldName, newName string, uid p9.UID, gid p9.GID) (p9.QID,
 
 // Mknod is mknod(2) in directory f.
 func (f *File) Mknod(name string, mode p9.FileMode, major, minor uint32, uid p9.UID, gid p9.GID) (p9.QID, error) {
+	if f.c.dialect == dialect9P2000 {
+		return f.mknod9(name, mode)
+	}
 	if err := checkNames(name); err != nil {
 		return p9.QID{}, err
 	}
@@ -124,8 +139,11 @@ func (f *File) Link(target p9.File, newName string) error {
 	})
 }
 
-// Rename moves f, wherever it is, to a name in newDir.
+// Rename moves f, wherever it is, to a name in newDir. In 9P2000 that can only be the directory in which it was found, or else EXDEV.
 func (f *File) Rename(newDir p9.File, newName string) error {
+	if f.c.dialect == dialect9P2000 {
+		return f.rename9(newDir, newName)
+	}
 	return f.with(newDir, newName, func(other uint32) error {
 		return f.rpc(&trename{fid: f.number, dfid: other, name: newName}, new(rrename))
 	})
@@ -179,7 +197,7 @@ func (f *File) with(other p9.File, newName string, do func(other uint32) error) 
 	return do(o.number)
 }
 
-// UnlinkAt removes an entry of f. With a server that has no Tunlinkat it is a walk and Tremove, whatever the flags.
+// UnlinkAt removes an entry of f. With a server that has no Tunlinkat it is a walk and Tremove.
 func (f *File) UnlinkAt(name string, flags uint32) error {
 	if err := checkNames(name); err != nil {
 		return err
@@ -192,7 +210,16 @@ func (f *File) UnlinkAt(name string, flags uint32) error {
 	if err != nil {
 		return err
 	}
-	return old.Remove()
+	switch dir := old.qid.Type&p9.TypeDir != 0; {
+	case dir && flags&removeDir == 0:
+		err = linux.EISDIR
+	case !dir && flags&removeDir != 0:
+		err = linux.ENOTDIR
+	default:
+		return old.Remove()
+	}
+	old.Close()
+	return err
 }
 
 // Remove is remove(9P): the file goes, and the fid with it, also if the file stays. Close does nothing then.

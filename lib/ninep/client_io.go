@@ -15,10 +15,9 @@ type openFile struct {
 	unit       int  // bytes of data in one message, at most
 	parallel   bool // parts of a long transfer may be under way together: not for streams, nor where each write appends
 	dir        dirCursor
+	records    *recordReader // of a directory in 9P2000
+	appending  turn          // of a file that is opened to append, in 9P2000; nil: the server finds the end
 }
-
-// openAppend is O_APPEND in Tlopen and Tlcreate.
-const openAppend = 0o2000
 
 // opened takes note that f is open, by way of the fid of is.
 func (f *clientFid) opened(is *clientFid, qid p9.QID, iounit uint32, flags p9.OpenFlags) *openFile {
@@ -26,7 +25,14 @@ func (f *clientFid) opened(is *clientFid, qid p9.QID, iounit uint32, flags p9.Op
 	if iounit > 0 && int64(iounit) < int64(o.unit) {
 		o.unit = int(iounit)
 	}
-	o.parallel = qid.Version != 0 && qid.Type&p9.TypeAppendOnly == 0 && flags&openAppend == 0
+	o.parallel = qid.Version != 0 && qid.Type&p9.TypeAppendOnly == 0 && flags&flagAppend == 0
+	if f.c.dialect == dialect9P2000 {
+		if f.qid.Type&p9.TypeDir != 0 { // whatever the server says by now
+			o.records = &recordReader{turn: newTurn()}
+		} else if flags&flagAppend != 0 && qid.Type&p9.TypeAppendOnly == 0 {
+			o.appending = newTurn()
+		}
+	}
 	f.open.Store(o)
 	return o
 }
@@ -51,25 +57,35 @@ func (f *File) Open(mode p9.OpenFlags) (p9.QID, uint32, error) {
 	}
 	is := f.clientFid
 	if f.c.dialect != dialectCPU && f.qid.Type&p9.TypeDir != 0 {
-		// ReaddirAttr walks from the directory while it is open, for which it needs a fid that is not.
+		// ReaddirAttr, and whoever else walks from the directory while it is open, needs a fid that is not.
 		var err error
 		if _, is, err = f.walkOnce(f.clientFid, nil); err != nil {
 			return p9.QID{}, 0, err
 		}
 	}
-	r := new(rlopen)
-	if err := f.c.do(f.ctx, &tlopen{fid: is.number, flags: uint32(mode)}, r, nil); err != nil {
+	qid, iounit, err := f.openFid(is, mode)
+	if err != nil {
 		if is != f.clientFid {
 			is.closed.Store(true)
 			is.clunkNow()
 		}
 		return p9.QID{}, 0, err
 	}
-	o := f.opened(is, r.qid, r.iounit, mode)
+	o := f.opened(is, qid, iounit, mode)
 	if f.closed.Load() {
 		f.closeDir()
 	}
-	return r.qid, uint32(o.unit), nil
+	return qid, uint32(o.unit), nil
+}
+
+// openFid opens a fid of the file f.
+func (f *File) openFid(of *clientFid, mode p9.OpenFlags) (p9.QID, uint32, error) {
+	if f.c.dialect == dialect9P2000 {
+		return f.open9(of, mode)
+	}
+	r := new(rlopen)
+	err := f.c.do(f.ctx, &tlopen{fid: of.number, flags: uint32(mode)}, r, nil)
+	return r.qid, r.iounit, err
 }
 
 // OpenRead is Open and the first ReadAt, which is one message in 9P2000.L.cpu.
@@ -112,6 +128,9 @@ func (f *File) OpenRead(mode p9.OpenFlags, p []byte) (qid p9.QID, iounit uint32,
 // Create makes a file in directory f and opens it. The file returned is a new one, which the caller closes; f stays what it is. The owner
 // is who the server takes the connection's user to be, whatever uid says.
 func (f *File) Create(name string, flags p9.OpenFlags, permissions p9.FileMode, uid p9.UID, gid p9.GID) (p9.File, p9.QID, uint32, error) {
+	if f.c.dialect == dialect9P2000 {
+		return f.create9(name, flags, permissions)
+	}
 	if err := checkNames(name); err != nil {
 		return nil, p9.QID{}, 0, err
 	}

@@ -73,5 +73,8 @@ func (f *File) FSync() error {
 		return err
 	}
 	defer o.unuse()
+	if f.c.dialect == dialect9P2000 {
+		return f.fsync9()
+	}
 	return f.c.do(f.ctx, &tfsync{fid: o.number}, new(rfsync), nil)
 }

@@ -631,10 +631,10 @@ func (h *hostile) Close() error {
 
 // FuzzClient has a server say anything. Nothing may panic, hang beyond the connection's end, or make what is read longer than was asked.
 func FuzzClient(f *testing.F) {
-	conversation := func(ms ...message) []byte {
+	conversation := func(d dialect, ms ...message) []byte {
 		var b []byte
 		for tag, m := range ms {
-			b, _ = appendFrame(b, uint16(tag), m, dialectCPU)
+			b, _ = appendFrame(b, uint16(tag), m, d)
 			if p, ok := m.(payloader); ok {
 				b = append(b, p.payload()...)
 			}
@@ -642,16 +642,16 @@ func FuzzClient(f *testing.F) {
 		return b
 	}
 	qid := p9.QID{Version: 1, Path: 2}
-	f.Add([]byte{}, false)
-	f.Add(conversation(&rattach{qid}, &rwalk{[]p9.QID{qid}}, &rlopen{qid: qid}, &rread{[]byte("hello")}), false)
-	f.Add(conversation(&rattach{qid}, &rwalkgetattr{qids: []p9.QID{qid}}, &ropenread{qid: qid, eof: 1, data: []byte("hi")}), true)
-	f.Add(conversation(&rattach{qid}, &rreaddirattr{direntAttrs("a", 5)}, &rreaddir{dirents("a", 1, 2)}), true)
-	f.Add(conversation(&rlerror{2}, &rflush{}, &rclunk{}), false)
-	f.Fuzz(func(t *testing.T, said []byte, cpu bool) {
-		version := Version9P2000L
-		if cpu {
-			version = VersionCPU
-		}
+	f.Add([]byte{}, uint8(1))
+	f.Add(conversation(dialectCPU, &rattach{qid}, &rwalk{[]p9.QID{qid}}, &rlopen{qid: qid}, &rread{[]byte("hello")}), uint8(1))
+	f.Add(conversation(dialectCPU, &rattach{qid}, &rwalkgetattr{qids: []p9.QID{qid}}, &ropenread{qid: qid, eof: 1, data: []byte("hi")}), uint8(2))
+	f.Add(conversation(dialectCPU, &rattach{qid}, &rreaddirattr{direntAttrs("a", 5)}, &rreaddir{dirents("a", 1, 2)}), uint8(2))
+	f.Add(conversation(dialectCPU, &rlerror{2}, &rflush{}, &rclunk{}), uint8(1))
+	plan9 := p9.QID{Type: p9.TypeDir, Version: 1, Path: 2}
+	f.Add(conversation(dialect9P2000, &rattach{plan9}, &rwalk{[]p9.QID{plan9}}, &rstat{records("a")}, &rread{records("a", "b")}, &rerror{"not found"}), uint8(0))
+	f.Add(conversation(dialect9P2000, &rwalk{[]p9.QID{plan9}}, &rwalk{}, &ropen{qid: plan9}, &rcreate{qid: plan9}, &rwstat{}, &rwrite{100}, &rremove{}), uint8(0))
+	f.Fuzz(func(t *testing.T, said []byte, speaks uint8) {
+		version := []string{Version9P2000, Version9P2000L, VersionCPU}[speaks%3]
 		hello, _ := appendFrame(nil, noTag, &rversion{msize: 8192, version: version}, noDialect)
 		conn := &hostile{
 			hello: bytes.NewReader(hello), said: bytes.NewReader(said),
@@ -665,16 +665,30 @@ func FuzzClient(f *testing.F) {
 		// All of it is asked for at once, so that replies may come in any order; what is not answered ends with the connection.
 		ctx, cancel := context.WithCancel(t.Context())
 		var asking sync.WaitGroup
-		root := &File{clientFid: c.newFid(), ctx: ctx}
-		open := &File{clientFid: c.newFid(), ctx: ctx}
-		open.opened(open.clientFid, qid, 0, 0)
+		file := func() *File {
+			f := c.newFid()
+			f.user, f.qid.Version = new(plan9User), 1
+			return &File{clientFid: f, ctx: ctx}
+		}
+		opened := func(typ p9.QIDType) *File {
+			f := file()
+			f.qid.Type = typ
+			f.opened(f.clientFid, f.qid, 0, 0)
+			return f
+		}
+		root, open := file(), opened(0)
 		ask := func(what func()) { asking.Go(what) }
 		ask(func() { c.Attach(ctx, Attach{}) })
 		ask(func() { root.Walk([]string{"a"}) })
 		ask(func() { root.WalkGetAttr([]string{"a", "b"}) })
 		ask(func() { root.OpenRead(0, make([]byte, 10)) })
-		ask(func() { root.Readlink() })
-		ask(func() { root.ListXattrs() })
+		if version == Version9P2000 {
+			ask(func() { root.SetAttr(p9.SetAttrMask{Size: true}, p9.SetAttr{Size: 9}) })
+			ask(func() { root.GetAttr(p9.AttrMaskAll) })
+		} else {
+			ask(func() { root.Readlink() })
+			ask(func() { root.ListXattrs() })
+		}
 		ask(func() { root.Create("a", 0, 0, 0, 0) })
 		ask(func() {
 			p := make([]byte, 20000)
@@ -689,16 +703,16 @@ func FuzzClient(f *testing.F) {
 			}
 		})
 		ask(func() { open.WriteAt(make([]byte, 9000), 0) })
-		ask(func() { open.Readdir(0, 8000) })
+		ask(func() { opened(p9.TypeDir).Readdir(0, 8000) })
 		ask(func() {
-			list, _ := open.ReaddirAttr(0, 8000)
+			list, _ := opened(p9.TypeDir).ReaddirAttr(0, 8000)
 			for _, e := range list {
 				if checkEntry(e.Name) != nil {
 					t.Errorf("entry %q", e.Name)
 				}
 			}
 		})
-		ask(func() { (&File{clientFid: c.newFid(), ctx: ctx}).Remove() })
+		ask(func() { file().Remove() })
 		for c.stats.Requests.Load() < 14 { // as many as one can do before there is an answer
 			runtime.Gosched()
 		}

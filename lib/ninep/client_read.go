@@ -85,7 +85,7 @@ func (rr *replyReader) reply(h header, body []byte) error {
 		c.mu.Unlock()
 		return fmt.Errorf("%w: %s for tag %d, which waits for none", errFrame, typeName(h.typ), h.tag)
 	}
-	if h.typ != cl.want && h.typ != msgRlerror {
+	if h.typ != cl.want && h.typ != c.dialect.errorType() {
 		c.mu.Unlock()
 		return fmt.Errorf("%w: %s where %s was due", errFrame, typeName(h.typ), typeName(cl.want))
 	}
@@ -116,7 +116,7 @@ func (rr *replyReader) reply(h header, body []byte) error {
 		return err
 	case err != nil:
 		cl.err = errDead
-	case h.typ == msgRlerror && cl.late != nil:
+	case isError(h.typ) && cl.late != nil:
 		cl.late(h.typ)
 	}
 	cl.done <- struct{}{}
@@ -126,8 +126,8 @@ func (rr *replyReader) reply(h header, body []byte) error {
 // flushed takes note of an Rflush: the tag it is about is free.
 func (rr *replyReader) flushed(h header, body []byte) error {
 	var m message = new(rflush)
-	if h.typ == msgRlerror { // there should be none, but it says as much
-		m = new(rlerror)
+	if h.typ == rr.c.dialect.errorType() { // there should be none, but it says as much
+		m = messages[h.typ].new()
 	} else if h.typ != msgRflush {
 		return fmt.Errorf("%w: %s where Rflush was due", errFrame, typeName(h.typ))
 	}
@@ -165,6 +165,13 @@ func (rr *replyReader) receive(h header, body []byte, cl *call) error {
 		if cl.err = linux.Errno(m.errno); m.errno == 0 || m.errno > maxErrno {
 			cl.err = linux.EIO
 		}
+		return nil
+	case msgRerror:
+		var m rerror
+		if err := rr.decode(&m, h, body); err != nil {
+			return err
+		}
+		cl.err = plan9Error(m.ename)
 		return nil
 	case msgRread:
 		return rr.data(h, body, cl, 4, nil)

@@ -48,9 +48,9 @@ func reaches(t testing.TB, what string, count func() int64, want int64) {
 	}
 }
 
-// each runs a test in both dialects of the client.
+// each runs a test in all dialects of the client.
 func each(t *testing.T, test func(t *testing.T, version string)) {
-	for _, v := range []string{Version9P2000L, VersionCPU} {
+	for _, v := range []string{Version9P2000, Version9P2000L, VersionCPU} {
 		t.Run(v, func(t *testing.T) { test(t, v) })
 	}
 }
@@ -186,7 +186,7 @@ func TestClientDeath(t *testing.T) {
 func TestClientLongData(t *testing.T) {
 	each(t, func(t *testing.T, version string) {
 		tree := newMemTree()
-		tree.add("f", "")
+		tree.add("f", "not a stream")
 		near, far := socketpair(t)
 		var serving sync.WaitGroup
 		serving.Go(func() { (&Server{Attacher: tree, Msize: 8192}).Serve(context.Background(), far) })
@@ -229,6 +229,35 @@ func TestClientLongData(t *testing.T) {
 	})
 }
 
+// exerciseXattrs sets, reads and removes extended attributes of f.
+func exerciseXattrs(t *testing.T, f *File) {
+	t.Helper()
+	big := bytes.Repeat([]byte("0123456789"), 5000)
+	for name, value := range map[string][]byte{"user.a": []byte("1"), "user.big": big} {
+		if err := f.SetXattr(name, value, 0); err != nil {
+			t.Fatal(err)
+		}
+		if got, err := f.GetXattr(name); err != nil || !bytes.Equal(got, value) {
+			t.Errorf("getxattr %s: %d bytes, %v", name, len(got), err)
+		}
+	}
+	if names, err := f.ListXattrs(); err != nil || len(names) != 2 {
+		t.Errorf("listxattrs: %v %v", names, err)
+	}
+	if err := f.RemoveXattr("user.big"); err != nil {
+		t.Error(err)
+	}
+	if names, err := f.ListXattrs(); err != nil || len(names) != 1 || names[0] != "user.a" {
+		t.Errorf("listxattrs: %v %v", names, err)
+	}
+	if err := f.SetXattr("user.c", make([]byte, MaxXattr+1), 0); !errors.Is(err, linux.E2BIG) {
+		t.Errorf("long xattr: %v", err)
+	}
+	if _, err := f.GetXattr("user.none"); err == nil {
+		t.Error("no error for an attribute that is not there")
+	}
+}
+
 // TestClientTree does what the peers of other hands cannot: extended attributes, Remove, names of any length, a wrong order of things.
 func TestClientTree(t *testing.T) {
 	each(t, func(t *testing.T, version string) {
@@ -240,31 +269,9 @@ func TestClientTree(t *testing.T) {
 		}
 		root := attachRoot(t, c, "")
 		f := walkTo(t, root, "dir", "f")
-		big := bytes.Repeat([]byte("0123456789"), 5000)
-		for name, value := range map[string][]byte{"user.a": []byte("1"), "user.big": big} {
-			if err := f.SetXattr(name, value, 0); err != nil {
-				t.Fatal(err)
-			}
-			if got, err := f.GetXattr(name); err != nil || !bytes.Equal(got, value) {
-				t.Errorf("getxattr %s: %d bytes, %v", name, len(got), err)
-			}
+		if version != Version9P2000 {
+			exerciseXattrs(t, f)
 		}
-		if names, err := f.ListXattrs(); err != nil || len(names) != 2 {
-			t.Errorf("listxattrs: %v %v", names, err)
-		}
-		if err := f.RemoveXattr("user.big"); err != nil {
-			t.Error(err)
-		}
-		if names, err := f.ListXattrs(); err != nil || len(names) != 1 || names[0] != "user.a" {
-			t.Errorf("listxattrs: %v %v", names, err)
-		}
-		if err := f.SetXattr("user.c", make([]byte, MaxXattr+1), 0); !errors.Is(err, linux.E2BIG) {
-			t.Errorf("long xattr: %v", err)
-		}
-		if _, err := f.GetXattr("user.none"); err == nil {
-			t.Error("no error for an attribute that is not there")
-		}
-
 		if _, err := f.ReadAt(make([]byte, 1), 0); !errors.Is(err, linux.EBADF) {
 			t.Errorf("read before open: %v", err)
 		}
@@ -358,8 +365,12 @@ func TestClientVersions(t *testing.T) {
 		{"downgraded", nil, []message{&rversion{8192, Version9P2000L}}, Version9P2000L},
 		{"unknown", nil, []message{&rversion{8192, "unknown"}, &rversion{8192, Version9P2000L}}, Version9P2000L},
 		{"refused", nil, []message{&rlerror{uint32(linux.EIO)}, &rversion{8192, Version9P2000L}}, Version9P2000L},
-		{"plan9", nil, []message{&rversion{8192, Version9P2000}, &rversion{8192, Version9P2000}}, ""},
-		{"nothing", nil, []message{&rversion{8192, "unknown"}, &rversion{8192, "unknown"}}, ""},
+		{"what remains", nil, []message{&rversion{8192, Version9P2000}}, Version9P2000},
+		{"plan9", nil, []message{&rversion{8192, "unknown"}, &rversion{8192, "unknown"}, &rversion{8192, Version9P2000}}, Version9P2000},
+		{"plan9 that refuses", nil, []message{&rerror{"bad version"}, &rerror{"bad version"}, &rversion{8192, Version9P2000}}, Version9P2000},
+		{"plan9 alone", []string{Version9P2000}, []message{&rversion{8192, Version9P2000}}, Version9P2000},
+		{"plan9 not offered", []string{Version9P2000L}, []message{&rversion{8192, Version9P2000}}, ""},
+		{"nothing", nil, []message{&rversion{8192, "unknown"}, &rversion{8192, "unknown"}, &rversion{8192, "unknown"}}, ""},
 		{"not offered", []string{Version9P2000L}, []message{&rversion{8192, VersionCPU}}, ""},
 		{"msize 0", nil, []message{&rversion{0, VersionCPU}}, ""},
 		{"msize larger", nil, []message{&rversion{DefaultMsize + 1, VersionCPU}}, ""},
@@ -403,10 +414,17 @@ func TestClientVersions(t *testing.T) {
 			t.Error(err)
 		}
 	})
-	t.Run("own dialect", func(t *testing.T) {
+	t.Run("not spoken", func(t *testing.T) {
 		near, _ := socketpair(t)
-		if _, err := NewClient(t.Context(), near, ClientConfig{Versions: []string{Version9P2000}}); err == nil {
-			t.Error("9P2000 offered")
+		if _, err := NewClient(t.Context(), near, ClientConfig{Versions: []string{"9P2000.u"}}); !errors.Is(err, linux.EPROTONOSUPPORT) {
+			t.Error(err)
+		}
+	})
+	t.Run("hung up", func(t *testing.T) {
+		near, far := socketpair(t)
+		far.CloseWrite()
+		if _, err := NewClient(t.Context(), near, ClientConfig{}); fmt.Sprint(err) != "9P version: in answer to 9P2000.L.cpu: unexpected EOF" {
+			t.Error(err)
 		}
 	})
 }
@@ -431,6 +449,7 @@ func TestTraceMessage(t *testing.T) {
 			"atimeseconds 0 atimenanoseconds 0 mtimeseconds 0 mtimenanoseconds 0"},
 		{&tgetattr{fid: 1, mask: 0x3fff}, "-> Tgetattr tag 3 fid 1 mask all"},
 		{&tmkdir{dfid: 1, name: "d", mode: 0o755, gid: 9}, "-> Tmkdir tag 3 dfid 1 name d mode 0755 gid 9"},
+		{&statReply{stat{name: "f", uid: "glenda", mode: 0o644, length: 5}}, "<- Rstat tag 3 stat typ 0 dev 0 qid 0.0.- mode 0644 atime 0 mtime 0 length 5 name f uid glenda gid \"\" muid \"\""},
 		{&entries{list: make(p9.Dirents, 3)}, "<- Rreaddir tag 3 entries 3"},
 		{&tgetlock{fid: 1, lock: Lock{Type: p9.WriteLock, Start: 1, Length: 2, PID: 3, Client: "c"}}, "-> Tgetlock tag 3 fid 1 lock type 1 start 1 length 2 pid 3 client c"},
 	} {

@@ -18,7 +18,8 @@ func (f *File) Walk(names []string) ([]p9.QID, p9.File, error) {
 	return qids, to, nil
 }
 
-// WalkGetAttr is Walk, and GetAttr of all attributes of the file walked to: one message in 9P2000.L.cpu.
+// WalkGetAttr is Walk, and GetAttr of all attributes of the file walked to: one message in 9P2000.L.cpu. The last qid is the one that GetAttr
+// gives.
 func (f *File) WalkGetAttr(names []string) ([]p9.QID, p9.File, p9.AttrMask, p9.Attr, error) {
 	if f.c.dialect == dialectCPU {
 		var r rwalkgetattr
@@ -39,10 +40,13 @@ func (f *File) WalkGetAttr(names []string) ([]p9.QID, p9.File, p9.AttrMask, p9.A
 	if err != nil {
 		return nil, nil, p9.AttrMask{}, p9.Attr{}, err
 	}
-	_, valid, attr, err := (&File{to.clientFid, f.ctx}).GetAttr(p9.AttrMaskAll)
+	qid, valid, attr, err := (&File{to.clientFid, f.ctx}).GetAttr(p9.AttrMaskAll)
 	if err != nil {
 		to.Close()
 		return nil, nil, p9.AttrMask{}, p9.Attr{}, err
+	}
+	if n := len(qids); n > 0 && f.c.dialect == dialect9P2000 {
+		qids[n-1] = qid
 	}
 	return qids, to, valid, attr, nil
 }
@@ -106,7 +110,7 @@ func (f *File) walkOnce(from *clientFid, names []string) ([]p9.QID, *clientFid, 
 	if err := f.c.do(f.ctx, &twalk{fid: from.number, newfid: to.number, names: names}, r, late); err != nil {
 		return nil, nil, err
 	}
-	to.qid = from.qid
+	to.qid, to.dir, to.user = from.qid, from.dir, from.user
 	return r.qids, to, to.walked(r.qids, names)
 }
 
@@ -136,6 +140,12 @@ func (f *clientFid) walked(qids []p9.QID, names []string) error {
 		f.unuse()
 		return linux.ENOENT
 	case len(qids) > 0:
+		if f.c.dialect == dialect9P2000 {
+			for i, q := range qids {
+				qids[i] = f.typed(q)
+			}
+			f.dir = dirAbove(f.qid, qids, names)
+		}
 		f.qid = qids[len(qids)-1]
 	}
 	return nil

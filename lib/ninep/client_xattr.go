@@ -78,6 +78,9 @@ func (f *File) createXattr(attr string, data []byte, flags uint32) error {
 	if attr == "" {
 		return linux.EINVAL
 	}
+	if f.c.dialect == dialect9P2000 {
+		return linux.EOPNOTSUPP
+	}
 	if err := f.c.checkPath(attr, ""); err != nil {
 		return err
 	}

@@ -35,6 +35,18 @@ func modeFlags(mode uint8) (p9.OpenFlags, error) {
 	return flags, nil
 }
 
+// openMode is the mode for flags. What 9P2000 has no bit for is left out.
+func openMode(flags p9.OpenFlags) (uint8, error) {
+	mode := uint8(flags & 3)
+	if mode == oExec {
+		return 0, linux.EINVAL
+	}
+	if flags&flagTrunc != 0 {
+		mode |= oTrunc
+	}
+	return mode, nil
+}
+
 // open9 is Topen.
 func (r *request) open9(m *topen, a *ropen) error {
 	flags, err := modeFlags(m.mode)

@@ -2,6 +2,7 @@ package ninep
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -277,6 +278,128 @@ func TestPlan9Errors(t *testing.T) {
 	} {
 		if got := errorText(test.err); got != test.want {
 			t.Errorf("%v: got %q, want %q", test.err, got, test.want)
+		}
+	}
+}
+
+// TestPlan9ErrorNumbers: the number for what servers say.
+func TestPlan9ErrorNumbers(t *testing.T) {
+	for text, want := range map[string]linux.Errno{
+		// Plan 9's kernel and file servers, and what is made with lib9p.
+		"file does not exist":                linux.ENOENT,
+		"'/usr/x' file does not exist":       linux.ENOENT,
+		"file does not exist: '/usr/x'":      linux.ENOENT,
+		"file not found":                     linux.ENOENT,
+		"directory entry not found":          linux.ENOENT,
+		"permission denied":                  linux.EACCES,
+		"'mordor' permission denied":         linux.EACCES,
+		"file already exists":                linux.EEXIST,
+		"create/wstat -- file exists":        linux.EEXIST,
+		"directory not empty":                linux.ENOTEMPTY,
+		"not a directory":                    linux.ENOTDIR,
+		"walk in non-directory":              linux.ENOTDIR,
+		"wstat prohibited":                   linux.EPERM,
+		"exclusive use file already open":    linux.EBUSY,
+		"unknown fid":                        linux.EBADF,
+		"bad offset":                         linux.EINVAL,
+		"interrupted":                        linux.EINTR,
+		"i/o on hungup channel":              linux.EPIPE,
+		"ramfs: authentication not required": linux.EIO,
+		// strerror(3), as plan9port's and u9fs's servers give it.
+		"No such file or directory":          linux.ENOENT,
+		"open /x: No such file or directory": linux.ENOENT,
+		"Permission denied":                  linux.EACCES,
+		"File exists":                        linux.EEXIST,
+		"Directory not empty":                linux.ENOTEMPTY,
+		"Is a directory":                     linux.EISDIR,
+		"Operation not permitted":            linux.EPERM,
+		"No space left on device":            linux.ENOSPC,
+		"Read-only file system":              linux.EROFS,
+		"Device or resource busy":            linux.EBUSY,
+		"Text file busy":                     linux.ETXTBSY,
+		// Go's.
+		"open /x: no such file or directory": linux.ENOENT,
+		"mkdir /a: b: file exists":           linux.EEXIST,
+		// What nobody knows.
+		"":                      linux.EIO,
+		": ":                    linux.EIO,
+		"'":                     linux.EIO,
+		"the dog ate it":        linux.EIO,
+		"errno 2":               linux.EIO,
+		"not: file: really bad": linux.EIO,
+	} {
+		err := plan9Error(text)
+		if !errors.Is(err, want) || text != "" && err.Error() != text {
+			t.Errorf("%q: %v, %d, want %d", text, err, Errno(err), want)
+		}
+	}
+	// What our server says of a number is understood as that number again.
+	for n := linux.Errno(1); n <= lastErrno; n++ {
+		if strings.HasPrefix(n.Error(), "errno ") { // there is none
+			continue
+		}
+		if got := textErrno(errorText(n)); got != n && got.Error() != n.Error() {
+			t.Errorf("%v became %v", n, got)
+		}
+	}
+	if got := plan9Error("a\x1b[2Jb\n\xffc").Error(); got != "a?[2Jb?c" {
+		t.Errorf("got %q", got)
+	}
+}
+
+// TestPlan9Modes: open(2)'s flags and open(9P)'s modes.
+func TestPlan9Modes(t *testing.T) {
+	for _, tt := range []struct {
+		flags p9.OpenFlags
+		mode  uint8
+		back  p9.OpenFlags
+		err   error
+	}{
+		{p9.ReadOnly, 0, p9.ReadOnly, nil},
+		{p9.WriteOnly, 1, p9.WriteOnly, nil},
+		{p9.ReadWrite, 2, p9.ReadWrite, nil},
+		{p9.WriteOnly | flagTrunc, 0x11, p9.WriteOnly | flagTrunc, nil},
+		{p9.WriteOnly | flagAppend | flagExcl | 0o100, 1, p9.WriteOnly, nil},
+		{3, 0, 0, linux.EINVAL},
+	} {
+		mode, err := openMode(tt.flags)
+		if mode != tt.mode || err != tt.err {
+			t.Errorf("%#o: %#x, %v", uint32(tt.flags), mode, err)
+		}
+		if back, err := modeFlags(mode); tt.err == nil && (back != tt.back || err != nil) {
+			t.Errorf("%#x: %#o, %v", mode, uint32(back), err)
+		}
+	}
+	if flags, err := modeFlags(oExec); flags != p9.ReadOnly || err != nil {
+		t.Errorf("OEXEC: %#o, %v", uint32(flags), err)
+	}
+}
+
+// TestPlan9Attributes: what a stat says, as Linux has it.
+func TestPlan9Attributes(t *testing.T) {
+	f := &clientFid{c: &Client{dialect: dialect9P2000}, user: &plan9User{"glenda", 1000}}
+	for _, tt := range []struct {
+		stat stat
+		typ  p9.QIDType
+		vers uint32
+		attr p9.Attr
+	}{
+		{stat{mode: 0o644, length: 5, uid: "glenda", gid: "glenda"}, 0, 3, p9.Attr{Mode: p9.ModeRegular | 0o644, UID: 1000, GID: nobody, Size: 5, Blocks: 1}},
+		{stat{mode: 0o600, uid: "7", gid: "8"}, 0, 0, p9.Attr{Mode: p9.ModeRegular | 0o600, UID: 7, GID: 8}},
+		{stat{mode: dmDir | 0o755, uid: "sys", gid: "sys"}, p9.TypeDir, 3, p9.Attr{Mode: p9.ModeDirectory | 0o755, UID: nobody, GID: nobody}},
+		{stat{mode: dmAppend | 0o222, length: 1, uid: "glenda"}, p9.TypeAppendOnly, 3, p9.Attr{Mode: p9.ModeRegular | 0o222, UID: 1000, GID: nobody, Size: 1, Blocks: 1}},
+		{stat{mode: dmExcl | 0o600, length: 1}, p9.TypeExclusive, 3, p9.Attr{Mode: p9.ModeRegular | 0o600, UID: nobody, GID: nobody, Size: 1, Blocks: 1}},
+		// The bits of 9P2000.u: a link, a device, setuid.
+		{stat{mode: 0x02000000 | 0o777, length: 1}, 0, 3, p9.Attr{Mode: p9.ModeRegular | 0o777, UID: nobody, GID: nobody, Size: 1, Blocks: 1}},
+		{stat{mode: 0x00880000 | 0o755, length: 1}, 0, 3, p9.Attr{Mode: p9.ModeRegular | 0o755, UID: nobody, GID: nobody, Size: 1, Blocks: 1}},
+	} {
+		tt.stat.qid = p9.QID{Type: p9.QIDType(tt.stat.mode >> 24), Version: 3, Path: 9}
+		tt.stat.atime, tt.stat.mtime = 10, 20
+		qid, _, attr := tt.stat.attributes(f)
+		tt.attr.NLink, tt.attr.BlockSize = 1, blockSize
+		tt.attr.ATimeSeconds, tt.attr.MTimeSeconds, tt.attr.CTimeSeconds = 10, 20, 20
+		if attr != tt.attr || (qid != p9.QID{Type: tt.typ, Version: tt.vers, Path: 9}) {
+			t.Errorf("%o: %v %+v, want %+v", tt.stat.mode, qid, attr, tt.attr)
 		}
 	}
 }

@@ -107,7 +107,7 @@ func (t *tracer) value(name string, v reflect.Value) {
 		for i := range v.NumField() {
 			field := v.Type().Field(i).Name
 			t.word(strings.ToLower(field))
-			if field == "Mode" || field == "Permissions" {
+			if field == "Mode" || field == "mode" || field == "Permissions" {
 				t.word("0" + strconv.FormatUint(v.Field(i).Uint(), 8))
 			} else {
 				t.value(field, v.Field(i))
@@ -164,7 +164,7 @@ func openFlags(flags uint32) string {
 		bit  uint32
 		name string
 	}{
-		{0o100, "creat"}, {0o200, "excl"}, {0o400, "noctty"}, {0o1000, "trunc"}, {openAppend, "append"}, {0o4000, "nonblock"},
+		{0o100, "creat"}, {0o200, "excl"}, {0o400, "noctty"}, {0o1000, "trunc"}, {0o2000, "append"}, {0o4000, "nonblock"},
 		{0o10000, "dsync"}, {0o40000, "direct"}, {0o100000, "largefile"}, {0o200000, "directory"}, {0o400000, "nofollow"},
 		{0o1000000, "noatime"}, {0o2000000, "cloexec"}, {0o4000000, "sync"},
 	} {

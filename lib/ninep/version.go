@@ -47,6 +47,17 @@ func (d dialect) String() string {
 	return versionUnknown
 }
 
+// errorType is the type of the message in which a dialect tells of an error.
+func (d dialect) errorType() uint8 {
+	if d == dialect9P2000 {
+		return msgRerror
+	}
+	return msgRlerror
+}
+
+// isError says whether a reply of that type tells of an error, in whatever dialect.
+func isError(typ uint8) bool { return typ == msgRlerror || typ == msgRerror }
+
 // negotiate returns the dialect in which to answer a peer that offers a version: that version, or what remains of it when suffixes
 // are taken off at the periods, as version(9P) says. 9P2000.u is refused, for its clients mean what Plan 9's do not.
 func negotiate(offered string, spoken []string) dialect {
