@@ -130,6 +130,7 @@ func inGuests(t *testing.T, test, share string) {
 }
 
 func mainJob(t *testing.T, r *rig) {
+	t.Run("a service of Plan 9", func(t *testing.T) { plan9Service(t, r) })
 	t.Run("python3", func(t *testing.T) {
 		python := needs(t, "/usr/bin/python3", "python3")
 		got := must(t, r.terminal(nil, python, "-c",

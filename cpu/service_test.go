@@ -24,6 +24,7 @@ func TestServices(t *testing.T) {
 		t.Errorf("written: %q", got)
 	}
 	for _, test := range []struct{ srv, err string }{
+		{"disk=acme", "cpu: -srv disk: dial unix /tmp/ns.glenda._x_:7/acme: connect: no such file or directory\n"},
 		{"disk", "cpu: invalid value \"disk\" for flag -srv: -srv disk: want name=addr\n"},
 		{"disk=/none/there", "cpu: -srv disk: dial unix /none/there: connect: no such file or directory\n"},
 		{"disk=udp!x", "cpu: -srv disk: udp!x: want unix!path or tcp!host!port\n"},
@@ -31,6 +32,9 @@ func TestServices(t *testing.T) {
 	} {
 		c := r.terminal([]string{"-srv", test.srv}, "true")
 		c.Env = append(c.Environ(), "NAMESPACE=/ns")
+		if test.srv == "disk=acme" {
+			c.Env = append(c.Environ(), "NAMESPACE=", "USER=glenda", "DISPLAY=/x/:7.0")
+		}
 		if _, errs, status := run(t, c); errs != test.err || status != 255 {
 			t.Errorf("-srv %s: %q, exit status %d", test.srv, errs, status)
 		}

@@ -12,7 +12,7 @@
 //
 // Files are cached as close-to-open wants it: an open sees all that was written, by whomever, before it; names and attributes may be up
 // to a second old. A file whose qid has the version 0 is a stream or a control file and never cached. Writes of a file are sent without
-// waiting for each other; close and fsync wait for them and report what went wrong.
+// waiting for each other, but for those that append; close and fsync wait for them and report what went wrong.
 //
 // A signal ends an operation on a stream or a wait for a lock at once, at the far side too; one on an ordinary file goes on for a second
 // first, because programs do not expect such to fail by a signal that they handle.

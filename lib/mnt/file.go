@@ -35,6 +35,11 @@ type handle struct {
 	owners map[uint64]struct{} // who locked through it; under node.mu
 }
 
+// appends says whether what is written to a file that was opened so goes to its end, wherever that is. Such writes must keep their order.
+func appends(qid p9.QID, flags p9.OpenFlags) bool {
+	return flags&unix.O_APPEND != 0 || qid.Type&p9.TypeAppendOnly != 0 && flags&unix.O_ACCMODE != unix.O_RDONLY
+}
+
 // file is the handle that the kernel calls fh.
 func (r *request) file(fh uint64) (*handle, error) {
 	r.s.mu.Lock()
@@ -71,7 +76,7 @@ func (r *request) openNode(n *node, flags p9.OpenFlags) error {
 		}
 		defer n.touch()
 	}
-	h := &handle{node: n, appends: flags&unix.O_APPEND != 0}
+	h := &handle{node: n, appends: appends(n.qid, flags)}
 	var qid p9.QID
 	var unit uint32
 	n.mu.Lock()
@@ -283,7 +288,7 @@ func (r *request) create(dir *node) error {
 	local := n.localNow()
 	n.learn(q, &a, local, at)
 	r.entry(n, &a)
-	h := &handle{node: n, fid: &fid{file, 1}, appends: flags&unix.O_APPEND != 0, unit: int(min(unit, maxWrite))}
+	h := &handle{node: n, fid: &fid{file, 1}, appends: appends(q, flags), unit: int(min(unit, maxWrite))}
 	if h.unit == 0 {
 		h.unit = streamUnit
 	}

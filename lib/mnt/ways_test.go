@@ -263,6 +263,9 @@ func guestMain(names []string) error {
 	if err := guestInterrupt(dir); err != nil {
 		return err
 	}
+	if err := guestPlan9(dir); err != nil {
+		return err
+	}
 	if failed > 0 {
 		return fmt.Errorf("%d cases failed", failed)
 	}

@@ -138,6 +138,7 @@ func TestPlan9Files(t *testing.T) {
 func TestPlan9SetAttr(t *testing.T) {
 	fs, root := ramfsClient(t)
 	fs.Add("/f", "hello", 0o644)
+	fs.Add("/log", "hello", plan9.DMAPPEND|0o644)
 	now := fs.Stat("/f")
 	for _, tt := range []struct {
 		name  string
@@ -158,6 +159,7 @@ func TestPlan9SetAttr(t *testing.T) {
 			p9.SetAttr{MTimeSeconds: 5, ATimeSeconds: 6}, nil, func(d *plan9.Dir) { d.Mtime = 5 }},
 		{"atime alone", []string{"f"}, p9.SetAttrMask{ATime: true}, p9.SetAttr{}, linux.EIO, nil},
 		{"length", []string{"f"}, p9.SetAttrMask{Size: true, MTime: true}, p9.SetAttr{Size: 2}, nil, func(d *plan9.Dir) { d.Length = 2 }},
+		{"length of an append-only file", []string{"log"}, p9.SetAttrMask{Size: true, MTime: true}, p9.SetAttr{}, nil, nil},
 		{"length of a control file", []string{"dev", "ctl"}, p9.SetAttrMask{Size: true, MTime: true}, p9.SetAttr{}, nil, nil},
 		{"mode of a control file", []string{"dev", "ctl"}, p9.SetAttrMask{Permissions: true}, p9.SetAttr{Permissions: 0o600}, linux.EPERM, nil},
 		{"length of a directory", []string{"dev"}, p9.SetAttrMask{Size: true}, p9.SetAttr{Size: 1}, linux.EACCES, nil},
@@ -177,6 +179,9 @@ func TestPlan9SetAttr(t *testing.T) {
 		if d.Qid = now.Qid; d != now {
 			t.Errorf("%s: %v, want %v", tt.name, d, now)
 		}
+	}
+	if log, _ := fs.Data("/log"); log != "hello" {
+		t.Errorf("log has %q", log)
 	}
 }
 

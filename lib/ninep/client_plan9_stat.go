@@ -160,7 +160,8 @@ func (f *File) setAttr9(valid p9.SetAttrMask, attr p9.SetAttr) error {
 	if valid.Permissions && attr.Permissions&permissions&^0o777 != 0 {
 		return &Error{linux.EPERM, "9P2000 has no such permissions"}
 	}
-	if valid.Size && attr.Size != now.length {
+	// An append-only file is not emptied by who opens it to write: open(9P). To v9fs that is a change of its length.
+	if valid.Size && attr.Size != now.length && (attr.Size != 0 || now.mode&dmAppend == 0) {
 		s.length = attr.Size
 	}
 	clock := seconds(uint64(time.Now().Unix()))

@@ -21,7 +21,7 @@ type state struct {
 	mu     sync.Mutex
 	link   *link   // that far is over
 	far    p9.File // nil if stale
-	qid    p9.QID  // Path and Type; the zero QID is the root's, which is not compared
+	qid    p9.QID  // the zero QID is the root's, which is not compared. Version: as it was walked to or, then, opened; 0 is a stream
 	open   bool
 	flags  p9.OpenFlags
 	stale  bool // another file has its name, or none, on this connection
@@ -181,7 +181,9 @@ func (f *file) Walk(names []string) (q []p9.QID, to p9.File, err error) {
 
 // found is a file that was walked to from f.
 func (f *file) found(l *link, far p9.File, q []p9.QID, names []string) *file {
+	f.mu.Lock()
 	qid := f.qid
+	f.mu.Unlock()
 	if len(q) > 0 {
 		qid = q[len(q)-1]
 	}
@@ -218,17 +220,24 @@ func (f *file) Close() error {
 // reopen is what is left of an open's flags when the file is opened again.
 const reopen = ^p9.OpenFlags(0o100 | 0o200 | 0o1000) // O_CREAT, O_EXCL, O_TRUNC
 
-func (s *state) opened(flags p9.OpenFlags) {
+func (s *state) opened(q p9.QID, flags p9.OpenFlags) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.open, s.flags = true, flags&reopen
+	s.open, s.flags, s.qid.Version = true, flags&reopen, q.Version
+}
+
+// stream says that what was read once cannot be read again.
+func (s *state) stream() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.qid.Version == 0
 }
 
 // Open implements p9.File.
 func (f *file) Open(mode p9.OpenFlags) (q p9.QID, unit uint32, err error) {
 	err = f.do(true, func(far p9.File, _ *link) error { q, unit, err = far.Open(mode); return err })
 	if err == nil {
-		f.opened(mode)
+		f.opened(q, mode)
 	}
 	return q, unit, err
 }
@@ -244,7 +253,7 @@ func (f *file) OpenRead(mode p9.OpenFlags, p []byte) (q p9.QID, unit uint32, n i
 		return err
 	})
 	if err == nil {
-		f.opened(mode)
+		f.opened(q, mode)
 	}
 	return q, unit, n, eof, err
 }
@@ -255,7 +264,7 @@ func (f *file) Create(name string, flags p9.OpenFlags, mode p9.FileMode, uid p9.
 		var g p9.File
 		if g, q, unit, err = far.Create(name, flags, mode, uid, gid); err == nil {
 			m := f.tree.file(l, g, q, below(f.tree.place(f.state), name))
-			m.opened(flags)
+			m.opened(q, flags)
 			made = m
 		}
 		return err

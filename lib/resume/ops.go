@@ -28,7 +28,7 @@ func (f *file) SetAttr(valid p9.SetAttrMask, attr p9.SetAttr) error {
 
 // ReadAt implements p9.File. What a stream has given is gone, so that it cannot be read twice.
 func (f *file) ReadAt(p []byte, offset int64) (n int, err error) {
-	err = f.do(f.qid.Version != 0, func(far p9.File, _ *link) error { n, err = far.ReadAt(p, offset); return err })
+	err = f.do(!f.stream(), func(far p9.File, _ *link) error { n, err = far.ReadAt(p, offset); return err })
 	return n, err
 }
 
