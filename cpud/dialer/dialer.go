@@ -45,6 +45,18 @@ type (
 	}
 )
 
+func (r *request) Fields(c *wire.Coder) {
+	wire.Number(c, &r.ID)
+	c.Text(&r.Do)
+	c.Text(&r.Network)
+	c.Text(&r.Address)
+}
+
+func (r *reply) Fields(c *wire.Coder) {
+	wire.Number(c, &r.ID)
+	c.Text(&r.Err)
+}
+
 // A Dialer is a process that connects and listens as one user.
 type Dialer struct {
 	helper  *exec.Cmd

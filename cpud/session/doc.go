@@ -24,7 +24,8 @@
 //
 // # The socket
 //
-// Cpud and the helper talk over a stream socket. A message is a gob, with descriptors passed along (cpud/wire, message.go).
+// Cpud and the helper talk over a stream socket. A message is its fields, with descriptors passed along (cpud/wire, message.go,
+// fields.go).
 // The helper is the one who asks while it builds, and each question is answered before the next; afterwards both sides only tell.
 //
 //	cpud -> helper

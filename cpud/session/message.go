@@ -35,7 +35,7 @@ const (
 	kindDialled kind = "dialled"
 )
 
-// message is what goes over the socket. Gob sends only the fields that are set, and strings of any bytes.
+// message is what goes over the socket, and fields.go how. Strings are of any bytes.
 type message struct {
 	Kind  kind
 	Setup *setup   // setup

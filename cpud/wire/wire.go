@@ -2,14 +2,12 @@
 
 // Package wire carries messages, and open files with them, between cpud and a helper process over a Unix socket that each has an end of.
 //
-// Cpud/session calls it for the helpers of sessions, cpud/dialer for those that connect and listen. A message is a length and a gob of
-// whatever the two have agreed on; what it says the package does not know.
+// Cpud/session calls it for the helpers of sessions, cpud/dialer for those that connect and listen. A message is a length and
+// fields that the two have agreed on; what they say the package does not know.
 package wire
 
 import (
-	"bytes"
 	"encoding/binary"
-	"encoding/gob"
 	"fmt"
 	"io"
 	"net"
@@ -60,16 +58,12 @@ func New(f *os.File, max int) (*Conn, error) {
 }
 
 // Put sends a message and the files with it, at most three, which stay the caller's.
-func (c *Conn) Put(m any, files ...*os.File) error {
-	var b bytes.Buffer
-	b.Write(make([]byte, 4))
-	if err := gob.NewEncoder(&b).Encode(m); err != nil {
-		return err
+func (c *Conn) Put(m Message, files ...*os.File) error {
+	b := encode(m)
+	if len(b) > c.max {
+		return fmt.Errorf("message of %d bytes: too long", len(b))
 	}
-	if b.Len() > c.max {
-		return fmt.Errorf("message of %d bytes: too long", b.Len())
-	}
-	binary.LittleEndian.PutUint32(b.Bytes(), uint32(b.Len()-4))
+	head := binary.LittleEndian.AppendUint32(nil, uint32(len(b)))
 	fds := make([]int, len(files))
 	for i, f := range files {
 		fds[i] = int(f.Fd())
@@ -81,16 +75,16 @@ func (c *Conn) Put(m any, files ...*os.File) error {
 	c.send.Lock()
 	defer c.send.Unlock()
 	// The descriptors go with the length, which is short enough to be sent whole.
-	if _, _, err := c.WriteMsgUnix(b.Next(4), rights, nil); err != nil {
+	if _, _, err := c.WriteMsgUnix(head, rights, nil); err != nil {
 		return err
 	}
-	_, err := c.Write(b.Bytes())
+	_, err := c.Write(b)
 	return err
 }
 
-// Get receives a message into m, a pointer. The files that came with it are the caller's to close. The error is io.EOF when the other end is
+// Get receives a message into m. The files that came with it are the caller's to close. The error is io.EOF when the other end is
 // gone.
-func (c *Conn) Get(m any) ([]*os.File, error) {
+func (c *Conn) Get(m Message) ([]*os.File, error) {
 	head := make([]byte, 4)
 	oob := make([]byte, unix.CmsgSpace(4*maxFiles))
 	n, nrights, _, _, err := c.ReadMsgUnix(head, oob)
@@ -111,7 +105,7 @@ func (c *Conn) Get(m any) ([]*os.File, error) {
 	if err == nil {
 		b := make([]byte, size)
 		if _, err = io.ReadFull(c, b); err == nil {
-			err = gob.NewDecoder(bytes.NewReader(b)).Decode(m)
+			err = decode(b, m)
 		}
 	}
 	if err != nil {
