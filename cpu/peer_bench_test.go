@@ -44,16 +44,17 @@ func BenchmarkFiles(b *testing.B) {
 }
 
 // BenchmarkTrue is the time from the key press to the prompt for a command that does nothing: over a connection of its own, and over one that
-// is there.
+// is there. What is compared with is ssh on a connection of its own; what ssh itself makes of one that is there is measured as well.
 func BenchmarkTrue(b *testing.B) {
 	r := newRig(b)
 	theirs := newSSHD(b, r)
 	b.Setenv("PATH", "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin") // a login's, whatever the developer's may have besides
-	ssh := func() time.Duration {
+	timed := func(c *exec.Cmd) time.Duration {
 		start := time.Now()
-		must(b, exec.Command("ssh", append(theirs.flags, "127.0.0.1", "true")...))
+		must(b, c)
 		return time.Since(start)
 	}
+	ssh := func() time.Duration { return timed(exec.Command("ssh", append(theirs.flags, "127.0.0.1", "true")...)) }
 	for _, how := range []struct {
 		name  string
 		flags []string
@@ -69,13 +70,17 @@ func BenchmarkTrue(b *testing.B) {
 				_, end := r.running(how.flags[:2]...)
 				defer end()
 			}
-			compare(b, func() time.Duration {
-				start := time.Now()
-				must(b, r.terminal(how.flags, "true"))
-				return time.Since(start)
-			}, ssh)
+			compare(b, func() time.Duration { return timed(r.terminal(how.flags, "true")) }, ssh)
 		})
 	}
+	b.Run("ssh, shared", func(b *testing.B) {
+		socket := []string{"-S", b.TempDir() + "/s", "127.0.0.1"}
+		must(b, exec.Command("ssh", slices.Concat(theirs.flags, []string{"-M", "-f", "-N"}, socket)...))
+		defer exec.Command("ssh", slices.Concat(theirs.flags, []string{"-O", "exit"}, socket)...).Run()
+		compare(b, func() time.Duration {
+			return timed(exec.Command("ssh", slices.Concat(theirs.flags, socket, []string{"true"})...))
+		}, ssh)
+	})
 }
 
 func compare(b *testing.B, ours, theirs func() time.Duration) {
@@ -101,7 +106,8 @@ func nanoseconds(b *testing.B, s string) time.Duration {
 	return time.Duration(n)
 }
 
-// An sshd is OpenSSH's, with a configuration of its own, one process a connection.
+// An sshd is OpenSSH's, with a configuration of its own, one process a connection. Its shells read no start-up files, for SHLVL has them
+// think that they are not the first: what the developer has there is not ssh's doing.
 type sshd struct {
 	flags []string // for ssh, up to the host
 	dir   string
@@ -116,7 +122,7 @@ func newSSHD(b testing.TB, r *rig) *sshd {
 	}
 	config := r.keys + "/sshd_config"
 	write(b, config, []byte(fmt.Sprintf("HostKey %s/hostkey\nAuthorizedKeysFile %s/authorized\nStrictModes no\nUsePAM no\n"+
-		"Subsystem sftp internal-sftp\nPermitRootLogin yes\nSetEnv PATH=%s:/usr/bin:/bin\n", r.keys, r.keys, r.keys)), 0o600)
+		"Subsystem sftp internal-sftp\nPermitRootLogin yes\nSetEnv SHLVL=1 PATH=%s:/usr/bin:/bin\n", r.keys, r.keys, r.keys)), 0o600)
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		b.Fatal(err)
