@@ -6,17 +6,24 @@ import (
 	"fmt"
 	"io"
 	"slices"
+	"strconv"
 	"strings"
+	"time"
 
 	"cpu/cpu/forward"
+	"cpu/lib/dnssd"
 )
 
-const usage = `usage: cpu [flags] host [cmd [arg ...]]
+const usage = `usage: cpu [flags] [host [cmd [arg ...]]]
        cpu -self [flags] [cmd [arg ...]]
        cpu -top [flags] host
        cpu -ctl [flags] host ls|read|write|stat|rm|dial path
+       cpu -hosts n|all [flags] dnssd://... cmd [arg ...]
+       cpu -list [-watch] [-json] [flags] [dnssd://...]
 
-host is a name, user@name, an alias of ssh_config, unix/path, vsock/cid or vsock-mux/path; the default is $cpu.
+host is a name, user@name, an alias of ssh_config, unix/path, vsock/cid or vsock-mux/path; or
+dnssd://[instance._service._proto.domain]/?key=value&key=<n&key=>n&key=!v&key=*&sort=[<>=!]key, found by DNS-SD, or . for the least
+loaded. The default is $cpu, and without it .; decpu is cpu without $cpu.
 
   -n file      namespace file, repeatable; - for standard input, none for no mounts
   -r dir       export this directory as the terminal's root (default /)
@@ -36,6 +43,10 @@ host is a name, user@name, an alias of ssh_config, unix/path, vsock/cid or vsock
   -m dir       mount the server's control tree; without cmd, that only
   -ctl         work on the control tree
   -top         the server's sessions, live
+  -hosts n     on the n best that are found, or all
+  -list -watch -json   what is found; on and on; for programs
+  -timeout d   wait so long for answers (default 1s)
+  -dns server  ask a name server, in place of the link
   -mount how   auto, fuse or v9fs
   -self        a cpu server in this process; no host
   -9 file      trace 9P; - for standard error
@@ -68,6 +79,12 @@ type flags struct {
 	control, top      bool
 	attach            int // the session to be taken up; 0: none
 
+	query             *dnssd.Query // which host to find; nil: host is its name
+	hosts             int          // how many of them; 0: one, and no more is to be said of it
+	list, watch, json bool
+	timeout           time.Duration
+	nameServer        string
+
 	self                    bool
 	trace                   string
 	debug, verbose, version bool
@@ -85,6 +102,9 @@ func (l list) Set(v string) error {
 	*l.values = append(*l.values, v)
 	return nil
 }
+
+// allHosts is as many hosts as there are.
+const allHosts = -1
 
 // parseFlags reads the command line. What comes after the host is the command's, whatever it looks like.
 func parseFlags(args []string, getenv func(string) string) (*flags, error) {
@@ -131,6 +151,19 @@ func parseFlags(args []string, getenv func(string) string) (*flags, error) {
 	set.BoolVar(&f.top, "top", false, "")
 	set.IntVar(&f.attach, "attach", 0, "")
 	set.BoolVar(&f.control, "ctl", false, "")
+	set.Func("hosts", "", func(v string) (err error) {
+		if v == "all" {
+			f.hosts = allHosts
+		} else if f.hosts, err = strconv.Atoi(v); err != nil || f.hosts < 1 {
+			return errors.New("want a number of hosts, or all")
+		}
+		return nil
+	})
+	set.BoolVar(&f.list, "list", false, "")
+	set.BoolVar(&f.watch, "watch", false, "")
+	set.BoolVar(&f.json, "json", false, "")
+	set.DurationVar(&f.timeout, "timeout", dnssd.DefaultTimeout, "")
+	set.StringVar(&f.nameServer, "dns", "", "")
 	set.BoolVar(&f.self, "self", false, "")
 	set.StringVar(&f.trace, "9", "", "")
 	set.BoolVar(&f.debug, "d", false, "")
@@ -155,10 +188,13 @@ func parseFlags(args []string, getenv func(string) string) (*flags, error) {
 		f.command = rest
 	case len(rest) > 0:
 		f.host, f.command = rest[0], rest[1:]
-	case getenv("cpu") != "":
+	case getenv("cpu") != "" && !f.list && f.hosts == 0:
 		f.host = getenv("cpu")
 	default:
-		return nil, fmt.Errorf("no host\n%s", strings.TrimSuffix(usage, "\n"))
+		f.host = anyHost
+	}
+	if err := f.parseQuery(); err != nil {
+		return nil, err
 	}
 	switch {
 	case f.mount != "auto" && f.mount != "fuse" && f.mount != "v9fs":

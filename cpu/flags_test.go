@@ -3,8 +3,12 @@ package main
 import (
 	"errors"
 	"reflect"
+	"runtime"
 	"strings"
 	"testing"
+	"time"
+
+	"cpu/lib/dnssd"
 )
 
 func TestFlags(t *testing.T) {
@@ -34,7 +38,24 @@ func TestFlags(t *testing.T) {
 		{args: "-top host", want: flags{top: true, host: "host"}},
 		{args: "-attach 3 host", want: flags{attach: 3, host: "host"}},
 		{args: "-V", want: flags{version: true}},
-		{args: "", err: "no host\n"},
+		{args: "", want: flags{host: ".", query: query(t, "dnssd:", true)}},
+		{args: ". x", want: flags{host: ".", query: query(t, "dnssd:", true), command: []string{"x"}}},
+		{args: "dnssd:?arch=* x", env: "board", want: flags{host: "dnssd:?arch=*", query: query(t, "dnssd:?arch=*", true), command: []string{"x"}}},
+		{args: "-timeout 2s -dns a:1 -hosts 4 . x", want: flags{host: ".", query: query(t, "dnssd:", true), timeout: 2 * time.Second, nameServer: "a:1",
+			hosts: 4, command: []string{"x"}}},
+		{args: "-hosts all . x", want: flags{host: ".", query: query(t, "dnssd:", true), hosts: allHosts, command: []string{"x"}}},
+		{args: "-list -watch -json", env: "board", want: flags{list: true, watch: true, json: true, host: ".", query: query(t, "dnssd:", false)}},
+		{args: "-list dnssd:?a=b", want: flags{list: true, host: "dnssd:?a=b", query: query(t, "dnssd:?a=b", false)}},
+		{args: "dnssd:?a", err: `dnssd:?a: at "a": want key=value`},
+		{args: "-hosts 0 . x", err: `invalid value "0" for flag -hosts: want a number`},
+		{args: "-hosts 2 host x", err: "-hosts: want dnssd://... or ."},
+		{args: "-hosts 2 .", err: "-hosts: want a command"},
+		{args: "-hosts 2 -t . x", err: "-hosts does not go together"},
+		{args: "-list host", err: "-list: want dnssd://... or ."},
+		{args: "-list . x", err: "-list: no command"},
+		{args: "-json host", err: "-watch and -json are for -list"},
+		{args: "-ssh .", err: "-ssh and -net are for hosts"},
+		{args: "-timeout 0s .", err: "-timeout 0s: want a time"},
 		{args: "-t -T host", err: "-t and -T do not go together"},
 		{args: "-attach 3 host ls", err: "-attach: the session has a command already"},
 		{args: "-attach -1 host", err: "-attach -1: want the number"},
@@ -57,6 +78,9 @@ func TestFlags(t *testing.T) {
 		}
 		if c.want.root == "" {
 			c.want.root = "/"
+		}
+		if c.want.timeout == 0 {
+			c.want.timeout = dnssd.DefaultTimeout
 		}
 		if c.want.mount == "" {
 			c.want.mount = "auto"
@@ -113,4 +137,17 @@ func TestNoFiles(t *testing.T) {
 			t.Errorf("%q: %v, want %v", c.names, got, c.want)
 		}
 	}
+}
+
+// query is a URI with the usual requirements, or without them.
+func query(t *testing.T, uri string, usual bool) *dnssd.Query {
+	t.Helper()
+	q, err := dnssd.ParseQuery(uri)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if usual {
+		q.Default(runtime.GOARCH, runtime.GOOS)
+	}
+	return q
 }

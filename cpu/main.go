@@ -10,8 +10,10 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"path/filepath"
 	"runtime"
 	"runtime/debug"
+	"strings"
 
 	"cpu/cpu/client"
 	"cpu/exportfs"
@@ -28,7 +30,7 @@ const statusFailed = 255
 
 // run is all of main but the exit.
 func run(args []string) int {
-	f, err := parseFlags(args, os.Getenv)
+	f, err := parseFlags(args, environ())
 	switch {
 	case errors.Is(err, errHelp):
 		fmt.Print(usage)
@@ -40,6 +42,8 @@ func run(args []string) int {
 		return 0
 	}
 	switch {
+	case f.list:
+		err = runList(f, os.Stdout)
 	case f.control:
 		err = connected(f, func(ctx context.Context, conn *client.Conn) error {
 			return interrupted(ctx, runControl(ctx, conn, f.command))
@@ -58,6 +62,14 @@ func run(args []string) int {
 		err = runSession(f)
 	}
 	return report(err)
+}
+
+// environ is the environment that the flags may be in: decpu looks for a host where cpu has one by default.
+func environ() func(name string) string {
+	if strings.TrimSuffix(filepath.Base(os.Args[0]), ".exe") == "decpu" {
+		return func(string) string { return "" }
+	}
+	return os.Getenv
 }
 
 // report tells the user of an error, and gives the exit status for it.

@@ -17,7 +17,6 @@ import (
 // network is how hosts are reached: as ssh would, with this user's configuration and keys, and through a connection that is there already.
 type network struct {
 	dialer  dial.Config // without what is said of one host alone
-	target  *dial.Host  // the host of the command line, once it is connected to; nil with -self
 	trace   io.Writer   // of 9P; nil: none
 	log     *slog.Logger
 	level   *slog.LevelVar
@@ -87,20 +86,39 @@ func throughSSH(f *flags) []string {
 	return []string{"ProxyCommand=" + line.String(), "HostKeyAlias=cpud." + name, "StrictHostKeyChecking=accept-new", "ProxyJump=none"}
 }
 
+// A hostConn is a connection to a host.
+type hostConn struct {
+	*client.Conn
+	host *dial.Host // as it is configured; nil with -self
+	name string     // of a host that was found: its instance
+}
+
 // connect connects to the host of the command line, or with -self to this very process.
-func (n *network) connect(ctx context.Context, f *flags) (*client.Conn, error) {
+func (n *network) connect(ctx context.Context, f *flags) (hostConn, error) {
 	if f.self {
 		o, err := openSelf(ctx, n.dialer.LocalUser, n.log)
 		if err != nil {
-			return nil, err
+			return hostConn{}, err
 		}
-		return client.New("self", o, n.trace), nil
+		return hostConn{Conn: client.New("self", o, n.trace)}, nil
+	}
+	if f.query != nil {
+		all, err := n.connectFound(ctx, f, 1)
+		if err != nil {
+			return hostConn{}, err
+		}
+		return all[0], nil
 	}
 	h, err := n.host(ctx, f)
 	if err != nil {
-		return nil, err
+		return hostConn{}, err
 	}
-	n.target = h
+	c, err := n.reach(ctx, f, h)
+	return hostConn{Conn: c, host: h}, err
+}
+
+// reach connects to a host, through a connection that is there already if there is one and it will do.
+func (n *network) reach(ctx context.Context, f *flags, h *dial.Host) (*client.Conn, error) {
 	if f.forwards(h) {
 		return n.forwarding(ctx, h, f)
 	}
@@ -110,7 +128,7 @@ func (n *network) connect(ctx context.Context, f *flags) (*client.Conn, error) {
 	}
 	if o, err := client.Shared(ctx, path); err == nil {
 		n.log.Info("shared connection", "host", h.Name, "socket", path)
-		return client.New(f.host, o, n.trace), nil
+		return client.New(h.Name, o, n.trace), nil
 	}
 	if h.ControlMaster && h.ControlPersist != 0 && canPost {
 		if err := startPoster(ctx); err != nil {
@@ -120,7 +138,7 @@ func (n *network) connect(ctx context.Context, f *flags) (*client.Conn, error) {
 		if err != nil {
 			return nil, err
 		}
-		return client.New(f.host, o, n.trace), nil
+		return client.New(h.Name, o, n.trace), nil
 	}
 	conn, err := n.dial(ctx, h)
 	if err == nil && h.ControlMaster {
@@ -185,7 +203,7 @@ func connected(f *flags, do func(ctx context.Context, conn *client.Conn) error) 
 		return interrupted(ctx, err)
 	}
 	defer conn.Close()
-	return linger(ctx, conn, do(ctx, conn))
+	return linger(ctx, conn.Conn, do(ctx, conn.Conn))
 }
 
 // linger lets others who use the connection come to their ends, once this process has said all that it has to say, and is no part of a pipeline

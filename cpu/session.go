@@ -46,38 +46,65 @@ func runSession(f *flags) error {
 	}
 
 	n := newNetwork(f, term, trace.writer())
+	s := setup{flags: f, network: n, term: term, ops: ops, services: services, signals: signals, cancel: cancel,
+		stdin: os.Stdin, stdout: os.Stdout, stderr: os.Stderr}
+	switch {
+	case f.hosts != 0:
+		return s.runOnHosts(ctx)
+	case f.query != nil:
+		return s.runFound(ctx)
+	}
 	conn, err := n.connect(ctx, f)
 	if err != nil {
 		return interrupted(ctx, err)
 	}
 	defer conn.Close()
-	err = oneSession(ctx, cancel, conn, f, n, term, ops, services, signals)
-	signals.undeliver()
-	return linger(ctx, conn, err)
+	return linger(ctx, conn.Conn, s.run(ctx, conn))
 }
 
-// oneSession runs a session over conn, from its setup to its end.
-func oneSession(ctx context.Context, cancel context.CancelCauseFunc, conn *client.Conn, f *flags, n *network, term terminal, ops []nsfile.Op,
-	services map[string]p9.Attacher, signals *signals) error {
+// A setup is what the flags and the terminal make of a session, before there is a connection for it.
+type setup struct {
+	flags    *flags
+	network  *network
+	term     terminal
+	ops      []nsfile.Op
+	services map[string]p9.Attacher // posted in the session; they outlive it
+	stdin    io.Reader              // nil: an empty input
+	stdout   io.Writer
+	stderr   io.Writer
+	env      []string // besides what the flags say
+	signals  *signals
+	cancel   context.CancelCauseFunc // gives the session up
+}
+
+// run runs a session over conn, from its setup to its end.
+func (s *setup) run(ctx context.Context, conn hostConn) error {
+	f := s.flags
+	begun := false
+	defer func() {
+		if !begun {
+			s.signals.giveUp()
+		}
+	}()
 	// A session that is given up does not wait for a server that may not answer.
 	defer context.AfterFunc(ctx, func() { conn.Close() })()
 	if f.controlDir != "" {
-		_, unmount, err := mountControl(ctx, conn, f.controlDir, f.mount)
+		_, unmount, err := mountControl(ctx, conn.Conn, f.controlDir, f.mount)
 		if err != nil {
 			return interrupted(ctx, err)
 		}
 		defer unmount()
 	}
 	c := conn.Command(command(f.command)...)
-	configured := n.target
+	configured := conn.host
 	if configured == nil { // with -self there is no host
 		configured = &dial.Host{EscapeChar: '~'}
 	}
-	c.Env = environment(os.Environ(), f, configured.SendEnv, configured.SetEnv)
-	c.Namespace = nsfile.Format(ops)
-	c.Vars = term.vars(f.root)
-	c.Services = services
-	imported, err := importAll(ctx, ops, c.Getenv, n.other)
+	c.Env = append(environment(os.Environ(), f, configured.SendEnv, configured.SetEnv), s.env...)
+	c.Namespace = nsfile.Format(s.ops)
+	c.Vars = s.term.vars(f.root)
+	c.Services = s.services
+	imported, err := importAll(ctx, s.ops, c.Getenv, s.network.other)
 	if err != nil {
 		return interrupted(ctx, notStarted(err))
 	}
@@ -87,11 +114,11 @@ func oneSession(ctx context.Context, cancel context.CancelCauseFunc, conn *clien
 		return interrupted(ctx, err)
 	}
 	maps.Copy(c.Streams, imported.streams)
-	if n.target != nil && n.target.ForwardAgent != "" {
+	if configured.ForwardAgent != "" {
 		c.Agent = true
 		c.Env = append(c.Env, "SSH_AUTH_SOCK="+client.AgentSocket)
 	}
-	c.Stdin, c.Stdout, c.Stderr = os.Stdin, os.Stdout, os.Stderr
+	c.Stdin, c.Stdout, c.Stderr = s.stdin, s.stdout, s.stderr
 
 	tty := newTTY(f, configured.RequestTTY, os.Stdin, os.Getenv("TERM"))
 	ready := make(chan struct{})
@@ -100,7 +127,7 @@ func oneSession(ctx context.Context, cancel context.CancelCauseFunc, conn *clien
 	if tty != nil {
 		c.TTY = tty.size()
 		if tty.real {
-			e := newEscapes(heldReader{os.Stdin, ready}, os.Stderr, func() { cancel(errDisconnected) })
+			e := newEscapes(heldReader{os.Stdin, ready}, os.Stderr, func() { s.cancel(errDisconnected) })
 			e.char = configured.EscapeChar
 			if canStop {
 				e.suspend = func() { tty.suspend(ctx, c) }
@@ -124,7 +151,8 @@ func oneSession(ctx context.Context, cancel context.CancelCauseFunc, conn *clien
 	if f.debug {
 		describe(ctx, c, os.Stderr)
 	}
-	signals.deliver(ctx, c)
+	begun = true
+	defer s.signals.deliver(ctx, c)()
 	if tty != nil {
 		if err := tty.raw(); err != nil {
 			return err

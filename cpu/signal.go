@@ -6,22 +6,23 @@ import (
 	"fmt"
 	"os"
 	"os/signal"
+	"slices"
 	"sync"
 
 	"cpu/cpu/client"
 )
 
-// signals are those that this process gets: before the session runs each ends it, after that they are notes to the command. Those that
+// signals are those that this process gets: before all its sessions run each ends it, after that they are notes to their commands. Those that
 // were ignored when the process began, as with nohup(1), stay so.
 type signals struct {
 	caught chan os.Signal
 	done   chan struct{}
-	notes  chan string // to the command, in order
 	cancel context.CancelCauseFunc
 	wg     sync.WaitGroup
 
-	mu      sync.Mutex
-	running bool
+	mu       sync.Mutex
+	starting int             // sessions that do not run yet
+	running  []chan<- string // notes to those that do, in order
 }
 
 // maxNotes is how many notes may wait for the server to take them. The user who sends yet another one wants to get away.
@@ -31,7 +32,7 @@ var errNoAnswer = errors.New("the server does not answer")
 
 // catchSignals calls cancel when the process is to end.
 func catchSignals(cancel context.CancelCauseFunc) *signals {
-	s := &signals{caught: make(chan os.Signal, 16), done: make(chan struct{}), notes: make(chan string, maxNotes), cancel: cancel}
+	s := &signals{caught: make(chan os.Signal, 16), done: make(chan struct{}), cancel: cancel}
 	for sig := range notes {
 		if !signal.Ignored(sig) {
 			signal.Notify(s.caught, sig)
@@ -52,41 +53,58 @@ func catchSignals(cancel context.CancelCauseFunc) *signals {
 
 func (s *signals) take(sig os.Signal) {
 	s.mu.Lock()
-	running := s.running
-	s.mu.Unlock()
-	if !running {
+	defer s.mu.Unlock()
+	if s.starting > 0 || len(s.running) == 0 {
 		s.cancel(fmt.Errorf("%v", sig))
 		return
 	}
-	select {
-	case s.notes <- notes[sig]:
-	default:
-		s.cancel(errNoAnswer)
+	for _, r := range s.running {
+		select {
+		case r <- notes[sig]:
+		default:
+			s.cancel(errNoAnswer)
+		}
 	}
 }
 
-// deliver sends what comes from now on to c, until stop; each note for as long as ctx lasts.
-func (s *signals) deliver(ctx context.Context, c *client.Cmd) {
+// expect says that n sessions are about to be started; each is delivered to, or given up. One alone need not be expected.
+func (s *signals) expect(n int) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.running = true
+	s.starting = n
+}
+
+// giveUp says that a session does not start.
+func (s *signals) giveUp() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.starting = max(0, s.starting-1)
+}
+
+// deliver sends what comes from now on to c as well, until the function it returns is called, for its command has ended; each note for as
+// long as ctx lasts. With no command left signals end the process again.
+func (s *signals) deliver(ctx context.Context, c *client.Cmd) (stop func()) {
+	to, ended := make(chan string, maxNotes), make(chan struct{})
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.starting = max(0, s.starting-1)
+	s.running = append(s.running, to)
 	s.wg.Go(func() {
 		for {
 			select {
-			case name := <-s.notes:
+			case name := <-to:
 				c.Note(ctx, name) // a command that has ended meanwhile needs none
-			case <-s.done:
+			case <-ended:
 				return
 			}
 		}
 	})
-}
-
-// undeliver has signals end the process again: the command has ended.
-func (s *signals) undeliver() {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.running = false
+	return func() {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		s.running = slices.DeleteFunc(s.running, func(r chan<- string) bool { return r == (chan<- string)(to) })
+		close(ended)
+	}
 }
 
 func (s *signals) stop() {

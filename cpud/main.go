@@ -54,6 +54,12 @@ const usage = `usage: cpud [flags]
   -channels n   channels at once on one connection (default 512)
   -gateway      let -R listen at other addresses than the loopback's
   -max n        sessions at once (default any number)
+  -dnssd        announce the server by DNS-SD (decpud does)
+  -txt k=v,...  announce that of it as well
+  -instance name -service name -domain name    announce it as that
+  -interface name  announce it there, repeatable (default everywhere)
+  -ttl d        how long others may remember it
+  -relay addr   be a name server for what is announced here
   -init         be process 1: make a system around it, and keep it running
   -hostname name   with -init: the machine's name (default what /etc/hostname says)
   -modules file    with -init: kernel modules to load, a path a line
@@ -66,6 +72,9 @@ func main() {
 	args := os.Args[1:]
 	if os.Getpid() == 1 && filepath.Base(os.Args[0]) == "init" { // the kernel has started it by that name
 		args = append([]string{"-init"}, args...)
+	}
+	if filepath.Base(os.Args[0]) == "decpud" {
+		args = append([]string{"-dnssd"}, args...)
 	}
 	err := run(args)
 	if errors.Is(err, flag.ErrHelp) {
@@ -106,6 +115,7 @@ type flags struct {
 	tries       int
 	channels    int
 	gateway     bool
+	dnssd       announcing
 	init        bool
 	child       bool // of process 1, which turns the machine off when it is told to. Not for users
 	hostname    string
@@ -144,6 +154,7 @@ func parseFlags(args []string) (*flags, error) {
 	set.IntVar(&f.channels, "channels", server.DefaultMaxChannels, "")
 	set.IntVar(&f.max, "max", 0, "")
 	set.BoolVar(&f.gateway, "gateway", false, "")
+	f.dnssd.flags(set)
 	set.BoolVar(&f.init, "init", false, "")
 	set.BoolVar(&f.child, "child", false, "")
 	set.StringVar(&f.hostname, "hostname", "", "")
@@ -175,6 +186,9 @@ func parseFlags(args []string) (*flags, error) {
 	}
 	if f.klog && f.syslog {
 		return nil, errors.New("-klog and -syslog do not go together")
+	}
+	if f.stdio && (f.dnssd.on || f.dnssd.relay != "") {
+		return nil, errors.New("-dnssd and -i do not go together")
 	}
 	if f.stdio && f.init {
 		return nil, errors.New("-init and -i do not go together")
@@ -252,7 +266,18 @@ func run(args []string) error {
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM, syscall.SIGINT)
 	defer stop()
-	table := session.NewTable(session.Config{Mount: f.mount, Max: f.max, Log: log, Level: level, Version: version(), Power: power(f)})
+	if err := f.dnssd.complete(listeners); err != nil {
+		closeAll(listeners)
+		return err
+	}
+	changed := make(chan struct{}, 1)
+	table := session.NewTable(session.Config{Mount: f.mount, Max: f.max, Log: log, Level: level, Version: version(), Power: power(f),
+		Changed: func() {
+			select {
+			case changed <- struct{}{}:
+			default: // it is known that something has changed
+			}
+		}})
 	if f.controlDir != "" {
 		m, err := mnt.MountTree(ctx, f.controlDir, f.mount, ctlfs.New(table, self()), mnt.Options{FSName: "cpu"})
 		if err != nil {
@@ -273,7 +298,14 @@ func run(args []string) error {
 		}
 		return errors.Join(err, table.Close())
 	}
-	return errors.Join(serve(ctx, srv, listeners, log), table.Close())
+	withdraw, err := f.dnssd.start(ctx, table, changed, key.PublicKey(), log)
+	if err != nil {
+		closeAll(listeners)
+		return errors.Join(err, table.Close())
+	}
+	err = serve(ctx, srv, listeners, log)
+	withdraw()
+	return errors.Join(err, table.Close())
 }
 
 // daemonArgs are the arguments for the daemon that process 1 keeps running.

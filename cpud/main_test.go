@@ -9,12 +9,14 @@ import (
 	"time"
 
 	"cpu/cpud/server"
+	"cpu/lib/dnssd"
 )
 
 func TestFlags(t *testing.T) {
 	t.Setenv("HOME", "/home/maria")
 	usual := flags{addresses: addresses{":17010"}, byDefault: true, hostKey: defaultHostKey(), mount: "auto",
 		startups: server.DefaultStartups, penalties: server.DefaultPenalties, grace: 2 * time.Minute, tries: 6, channels: server.DefaultMaxChannels}
+	usual.dnssd.announcement.Name = dnssd.Name{Service: "_ncpu._tcp", Domain: "local"}
 	for _, c := range []struct {
 		args []string
 		want func(f *flags)
@@ -50,6 +52,13 @@ func TestFlags(t *testing.T) {
 		{[]string{"-net", "udp"}, nil, "-net udp: unknown network: want tcp, unix, vsock or unix-vsock"},
 		{[]string{"-startups", "-1"}, nil, `invalid value "-1" for flag -startups: -1: "-1" is not a number of connections`},
 		{[]string{"-alive", "-1s"}, nil, "-alive -1s: want a time"},
+		{[]string{"-dnssd", "-txt", "near=storage,secure", "-instance", "i", "-service", "_x._tcp", "-domain", "d", "-interface", "a", "-interface", "b",
+			"-ttl", "10s", "-relay", ":1"}, func(f *flags) {
+			f.dnssd = announcing{on: true, text: dnssd.Text{"near": "storage", "secure": "true"}, relay: ":1",
+				announcement: dnssd.Announcement{Name: dnssd.Name{Instance: "i", Service: "_x._tcp", Domain: "d"}, Interfaces: []string{"a", "b"}, TTL: 10 * time.Second}}
+		}, ""},
+		{[]string{"-i", "-dnssd"}, nil, "-dnssd and -i do not go together"},
+		{[]string{"-txt", "a,a"}, nil, `invalid value "a,a" for flag -txt: "a": the key is there twice`},
 		{[]string{"-V"}, func(f *flags) { f.version = true }, ""},
 		{[]string{"-i", "-a", ":1"}, nil, "-a and -i do not go together"},
 		{[]string{"-mount", "nfs"}, nil, "-mount nfs: want auto, fuse or v9fs"},
@@ -74,7 +83,7 @@ func TestFlags(t *testing.T) {
 
 // TestUsage: every flag is in the usage.
 func TestUsage(t *testing.T) {
-	for _, f := range []string{"-a", "-i", "-hk", "-ak", "-mount", "-max", "-net", "-m", "-startups", "-alive", "-init", "-hostname", "-modules", "-klog", "-syslog",
+	for _, f := range []string{"-a", "-i", "-hk", "-ak", "-mount", "-max", "-dnssd", "-txt", "-instance", "-service", "-domain", "-interface", "-ttl", "-relay", "-net", "-m", "-startups", "-alive", "-init", "-hostname", "-modules", "-klog", "-syslog",
 		"-revoked", "-idle", "-grace", "-tries", "-penalties", "-exempt", "-channels", "-d", "-V"} {
 		if !strings.Contains(usage, " "+f+" ") {
 			t.Errorf("%s is not in the usage", f)

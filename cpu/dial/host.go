@@ -57,6 +57,11 @@ type Host struct {
 	SetEnv     []string // name=value each
 	LogLevel   string   // QUIET to DEBUG3; "" is not said
 
+	// A host that was found, and not named. Addresses are dialled in place of HostName, by which its key is known all the same. Fingerprint, as
+	// ssh-keygen -l has it, is that of the key which it has to show besides.
+	Addresses   []string
+	Fingerprint string
+
 	network string // tcp, tcp4, tcp6
 }
 

@@ -140,7 +140,10 @@ func (k *known) check(_ string, remote net.Addr, key ssh.PublicKey) error {
 	}
 	switch {
 	case k.key == nil:
-		if k.err = k.accept(remote, key); k.err == nil {
+		if k.err = k.announced(key); k.err == nil {
+			k.err = k.accept(remote, key)
+		}
+		if k.err == nil {
 			k.key = key
 		}
 	case !equal(k.key, key):

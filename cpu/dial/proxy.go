@@ -24,6 +24,9 @@ func (c *Config) connect(ctx context.Context, h *Host) (net.Conn, error) {
 	case len(h.ProxyJump) > 0:
 		return c.jump(ctx, h)
 	}
+	if len(h.Addresses) > 0 {
+		return dialFirst(ctx, h.network, h.Addresses, h.Port)
+	}
 	for attempt := 1; ; attempt++ {
 		conn, err := transport.Dial(ctx, h.network, h.BindAddress, h.HostName, h.Port)
 		if err == nil || attempt >= h.Attempts || ctx.Err() != nil {

@@ -26,6 +26,7 @@ func (t *Table) Ctl(u ctlfs.User, line []string) error {
 		t.mu.Lock()
 		defer t.mu.Unlock()
 		t.draining = line[0] == "drain"
+		t.changed()
 		return nil
 	case len(line) == 1 && t.config.Power != nil && t.config.Power(line[0]):
 		return nil
@@ -46,15 +47,16 @@ func (t *Table) Ctl(u ctlfs.User, line []string) error {
 // loadUnit is what sysinfo(2) counts load averages in.
 const loadUnit = 1 << 16
 
-// Info describes the server: version os arch ncpu mem load uptime sessions. Mem is in bytes, uptime the daemon's in seconds, load that of
-// the last minute.
+// Info describes the server: version os arch ncpu mem memavail load cpu uptime sessions. Mem is in bytes, and so is memavail, what of it a
+// new program could have; uptime is the daemon's in seconds, load that of the last minute, cpu how many percent of the processors' time
+// were in use since it was last asked for. Where there is no /proc, memavail and cpu are left out.
 func (t *Table) Info() []ctlfs.Pair {
 	var si unix.Sysinfo_t
 	unix.Sysinfo(&si)
 	t.mu.Lock()
 	n := len(t.sessions)
 	t.mu.Unlock()
-	return []ctlfs.Pair{
+	pairs := []ctlfs.Pair{
 		{Name: "version", Value: t.config.Version},
 		{Name: "os", Value: runtime.GOOS},
 		{Name: "arch", Value: cputype},
@@ -64,6 +66,13 @@ func (t *Table) Info() []ctlfs.Pair {
 		{Name: "uptime", Value: strconv.FormatInt(int64(time.Since(t.began)/time.Second), 10)},
 		{Name: "sessions", Value: strconv.Itoa(n)},
 	}
+	if v, ok := memoryAvailable(); ok {
+		pairs = append(pairs, ctlfs.Pair{Name: "memavail", Value: strconv.FormatUint(v, 10)})
+	}
+	if v, ok := t.usage.percent(time.Now()); ok {
+		pairs = append(pairs, ctlfs.Pair{Name: "cpu", Value: fmt.Sprintf("%.1f", v)})
+	}
+	return pairs
 }
 
 // Stats counts: sessions there are, and were started and failed to; connections, logins and failures of such; requests, bytes and fids of the

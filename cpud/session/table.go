@@ -28,6 +28,9 @@ type Config struct {
 	Version string         // shown in ctl
 	// Power turns the machine off as a word says: reboot, halt or poweroff. It says whether it is going to. nil: the machine is not cpud's.
 	Power func(word string) bool
+	// Changed is called when a session has been made or is gone, and when the server begins or ceases to drain. It neither blocks nor
+	// calls the table. nil: nobody wants to know.
+	Changed func()
 }
 
 // controlService is the name under which ctlfs is posted in every session.
@@ -43,6 +46,7 @@ type Table struct {
 	root   bool // sessions become their users
 	fuse   bool // services are mounted with FUSE
 	began  time.Time
+	usage  usage
 	work   sync.WaitGroup // sessions being taken down
 
 	past                    ninep.Stats // with services posted in sessions that are gone
@@ -94,7 +98,21 @@ func (t *Table) New(u ctlfs.User) (ctlfs.Session, error) {
 	close(control.ready)
 	s.services[controlService] = control
 	t.sessions[s.number] = s
+	t.changed()
 	return s, nil
+}
+
+func (t *Table) changed() {
+	if t.config.Changed != nil {
+		t.config.Changed()
+	}
+}
+
+// Takes says whether the server takes sessions at all: it does not while it drains, and once it is closed.
+func (t *Table) Takes() bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return !t.draining && !t.closed
 }
 
 // Session finds a session that u may see: root any, others their own. ENOENT otherwise.
@@ -145,6 +163,7 @@ func (t *Table) remove(s *Session) {
 	defer t.mu.Unlock()
 	if t.sessions[s.number] == s {
 		delete(t.sessions, s.number)
+		t.changed()
 		t.past.Requests.Add(s.nine.Requests.Load())
 		t.past.BytesIn.Add(s.nine.BytesIn.Load())
 		t.past.BytesOut.Add(s.nine.BytesOut.Load())
