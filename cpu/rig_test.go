@@ -225,6 +225,27 @@ func (l *lineLog) close() {
 	l.more.Broadcast()
 }
 
+// count waits until a text has been said n times, or the process has ended, and tells how often it was.
+func (l *lineLog) count(text string, n int) int {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for {
+		if said := strings.Count(l.buf.String(), text); said >= n || l.closed {
+			return said
+		}
+		l.more.Wait()
+	}
+}
+
+// ended waits for the end of the process.
+func (l *lineLog) ended() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for !l.closed {
+		l.more.Wait()
+	}
+}
+
 func (l *lineLog) text() string {
 	l.mu.Lock()
 	defer l.mu.Unlock()

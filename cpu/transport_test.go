@@ -7,19 +7,28 @@ import (
 	"net"
 	"os"
 	"os/exec"
+	"slices"
 	"strings"
 	"testing"
 
 	"cpu/lib/umltest"
 )
 
-// reach runs a command on the rig's server, which listens where host says.
+// reach reads a file of the terminal's on the rig's server, which listens where host says.
 func (r *rig) reach(host string, flags ...string) *exec.Cmd {
-	all := append([]string{"-F", "none", "-i", r.keys + "/key", "-o", "UserKnownHostsFile=" + r.keys + "/known_hosts", "-o", "HostKeyAlias=cputest",
-		"-o", "IdentitiesOnly=yes", "-o", "IdentityAgent=none", "-o", "ControlMaster=no"}, r.flags...)
-	c := exec.Command(programs+"/cpu", append(append(all, flags...), host, "cat", "file")...)
-	c.Dir = r.dir
 	write(r.t, r.dir+"/file", []byte("the terminal's\n"), 0o644)
+	c := r.at(host, "cat", "file")
+	i := len(c.Args) - 3 // of the host
+	c.Args = slices.Insert(c.Args, i, flags...)
+	return c
+}
+
+// at is a command for the rig's server, which listens where host says.
+func (r *rig) at(host string, words ...string) *exec.Cmd {
+	args := append([]string{"-F", "none", "-i", r.keys + "/key", "-o", "UserKnownHostsFile=" + r.keys + "/known_hosts", "-o", "HostKeyAlias=cputest",
+		"-o", "IdentitiesOnly=yes", "-o", "IdentityAgent=none", "-o", "ControlMaster=no"}, r.flags...)
+	c := exec.Command(programs+"/cpu", append(append(args, host), words...)...)
+	c.Dir = r.dir
 	return c
 }
 

@@ -16,6 +16,7 @@ import (
 	"os"
 	"os/signal"
 	"os/user"
+	"path"
 	"path/filepath"
 	"runtime/debug"
 	"slices"
@@ -63,6 +64,9 @@ const usage = `usage: cpud [flags]
   -init         be process 1: make a system around it, and keep it running
   -hostname name   with -init: the machine's name (default what /etc/hostname says)
   -modules file    with -init: kernel modules to load, a path a line
+  -dhcp iface      with -init: configure that interface by DHCP, or those whose names match a pattern such as 'eth*'
+  -register addr   tell a controller there that cpud listens: connect and write "ok"
+  -registerTO d    give up registering after d (default 5s)
   -klog -syslog    log to the kernel's log, or to syslog
   -d -V         debug, version
 `
@@ -120,6 +124,9 @@ type flags struct {
 	child       bool // of process 1, which turns the machine off when it is told to. Not for users
 	hostname    string
 	modules     string
+	dhcp        string
+	register    string
+	registerTO  time.Duration
 	klog        bool
 	syslog      bool
 	debug       bool
@@ -159,6 +166,9 @@ func parseFlags(args []string) (*flags, error) {
 	set.BoolVar(&f.child, "child", false, "")
 	set.StringVar(&f.hostname, "hostname", "", "")
 	set.StringVar(&f.modules, "modules", "", "")
+	set.StringVar(&f.dhcp, "dhcp", "", "")
+	set.StringVar(&f.register, "register", "", "")
+	set.DurationVar(&f.registerTO, "registerTO", 5*time.Second, "")
 	set.BoolVar(&f.klog, "klog", false, "")
 	set.BoolVar(&f.syslog, "syslog", false, "")
 	set.BoolVar(&f.debug, "d", false, "")
@@ -189,6 +199,15 @@ func parseFlags(args []string) (*flags, error) {
 	}
 	if f.stdio && (f.dnssd.on || f.dnssd.relay != "") {
 		return nil, errors.New("-dnssd and -i do not go together")
+	}
+	if _, err := path.Match(f.dhcp, ""); err != nil {
+		return nil, fmt.Errorf("-dhcp %s: %w", f.dhcp, err)
+	}
+	if f.registerTO <= 0 {
+		return nil, fmt.Errorf("-registerTO %v: want a time", f.registerTO)
+	}
+	if f.stdio && f.register != "" {
+		return nil, errors.New("-register and -i do not go together")
 	}
 	if f.stdio && f.init {
 		return nil, errors.New("-init and -i do not go together")
@@ -230,7 +249,7 @@ func run(args []string) error {
 		return nil
 	}
 	if f.init && !f.child { // the child logs, once there is a /dev
-		return boot.Run(boot.Options{Args: daemonArgs(args), Hostname: f.hostname, Modules: f.modules, Log: os.Stderr})
+		return boot.Run(boot.Options{Args: daemonArgs(args), Hostname: f.hostname, Modules: f.modules, DHCP: f.dhcp, Log: os.Stderr})
 	}
 	// Whoever reads the log, or standard output with -i, may go: that is an error of a write, and not the end of all sessions. Ignored
 	// altogether it would be ignored in them as well.
@@ -297,6 +316,12 @@ func run(args []string) error {
 			srv.ServeConn(ctx, conn)
 		}
 		return errors.Join(err, table.Close())
+	}
+	if f.register != "" {
+		if err := register(ctx, f.register, f.registerTO); err != nil {
+			closeAll(listeners)
+			return errors.Join(err, table.Close())
+		}
 	}
 	withdraw, err := f.dnssd.start(ctx, table, changed, key.PublicKey(), log)
 	if err != nil {

@@ -14,7 +14,7 @@ import (
 
 func TestFlags(t *testing.T) {
 	t.Setenv("HOME", "/home/maria")
-	usual := flags{addresses: addresses{":17010"}, byDefault: true, hostKey: defaultHostKey(), mount: "auto",
+	usual := flags{addresses: addresses{":17010"}, byDefault: true, hostKey: defaultHostKey(), mount: "auto", registerTO: 5 * time.Second,
 		startups: server.DefaultStartups, penalties: server.DefaultPenalties, grace: 2 * time.Minute, tries: 6, channels: server.DefaultMaxChannels}
 	usual.dnssd.announcement.Name = dnssd.Name{Service: "_ncpu._tcp", Domain: "local"}
 	for _, c := range []struct {
@@ -47,6 +47,11 @@ func TestFlags(t *testing.T) {
 		{[]string{"-channels", "0"}, nil, "-channels 0: want a number of channels"},
 		{[]string{"-penalties", "crash:1s"}, nil, `invalid value "crash:1s" for flag -penalties: crash:1s: want authfail, noauth, grace-exceeded, min or max, a colon and a time; or no`},
 		{[]string{"-init", "-hostname", "h", "-modules", "m", "-klog"}, func(f *flags) { f.init, f.hostname, f.modules, f.klog = true, "h", "m", true }, ""},
+		{[]string{"-init", "-dhcp", "eth*", "-register", "h:1", "-registerTO", "1s"},
+			func(f *flags) { f.init, f.dhcp, f.register, f.registerTO = true, "eth*", "h:1", time.Second }, ""},
+		{[]string{"-dhcp", "["}, nil, "-dhcp [: syntax error in pattern"},
+		{[]string{"-registerTO", "0"}, nil, "-registerTO 0s: want a time"},
+		{[]string{"-i", "-register", "h:1"}, nil, "-register and -i do not go together"},
 		{[]string{"-i", "-init"}, nil, "-init and -i do not go together"},
 		{[]string{"-net", "unix"}, nil, "-net unix: want -a path"},
 		{[]string{"-net", "udp"}, nil, "-net udp: unknown network: want tcp, unix, vsock or unix-vsock"},
@@ -83,7 +88,8 @@ func TestFlags(t *testing.T) {
 
 // TestUsage: every flag is in the usage.
 func TestUsage(t *testing.T) {
-	for _, f := range []string{"-a", "-i", "-hk", "-ak", "-mount", "-max", "-dnssd", "-txt", "-instance", "-service", "-domain", "-interface", "-ttl", "-relay", "-net", "-m", "-startups", "-alive", "-init", "-hostname", "-modules", "-klog", "-syslog",
+	for _, f := range []string{"-a", "-i", "-hk", "-ak", "-mount", "-max", "-dnssd", "-txt", "-instance", "-service", "-domain", "-interface", "-ttl", "-relay", "-net", "-m", "-startups", "-alive", "-init", "-hostname", "-modules", "-dhcp", "-register", "-registerTO",
+		"-klog", "-syslog",
 		"-revoked", "-idle", "-grace", "-tries", "-penalties", "-exempt", "-channels", "-d", "-V"} {
 		if !strings.Contains(usage, " "+f+" ") {
 			t.Errorf("%s is not in the usage", f)

@@ -9,12 +9,14 @@
 package boot
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
 	"os"
 	"os/signal"
 	"strings"
+	"sync"
 	"syscall"
 	"time"
 
@@ -26,6 +28,7 @@ type Options struct {
 	Args     []string  // the daemon's arguments
 	Hostname string    // "": what /etc/hostname says, if it is there
 	Modules  string    // a file that names kernel modules by their paths, a line each; "": none
+	DHCP     string    // a pattern of the names of interfaces to be configured by DHCP, as path.Match has it; "": none
 	Log      io.Writer // what goes wrong, a line each; nothing of it keeps the machine from coming up
 }
 
@@ -48,6 +51,7 @@ func Run(o Options) error {
 	for _, err := range Prepare(o) {
 		logf("%v", err)
 	}
+	stop := keepNetwork(o.DHCP, logf)
 	var again <-chan time.Time
 	start := func() (pid int) {
 		again = nil
@@ -65,6 +69,7 @@ func Run(o Options) error {
 			pid = start()
 		case s := <-signals:
 			if s != unix.SIGCHLD {
+				stop()
 				return turnOff(s.(syscall.Signal), signals)
 			}
 			if ended, how := reap(pid); ended {
@@ -73,6 +78,22 @@ func Run(o Options) error {
 			}
 		}
 	}
+}
+
+// keepNetwork keeps interfaces configured until stop is called, which leaves them as they are.
+func keepNetwork(pattern string, logf func(format string, args ...any)) (stop func()) {
+	if pattern == "" {
+		return func() {}
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	n := &network{pattern: pattern, resolv: "/etc/resolv.conf", logf: logf}
+	var wg sync.WaitGroup
+	wg.Go(func() {
+		if err := n.run(ctx); ctx.Err() == nil {
+			logf("dhcp: %v", err)
+		}
+	})
+	return func() { cancel(); wg.Wait() }
 }
 
 // daemon starts the daemon, and gives its process.

@@ -56,7 +56,7 @@ func Prepare(o Options) (failed []error) {
 		}
 	}
 	note(loadModules(o.Modules))
-	note(loopback())
+	note(setUp("lo"))
 	note(setHostname(o.Hostname))
 	return failed
 }
@@ -104,23 +104,23 @@ func loadModule(path, parameters string) error {
 	return nil
 }
 
-// loopback brings lo up.
-func loopback() error {
+// setUp brings an interface up.
+func setUp(name string) error {
 	fd, err := unix.Socket(unix.AF_INET, unix.SOCK_DGRAM|unix.SOCK_CLOEXEC, 0)
 	if err != nil {
-		return fmt.Errorf("lo: %w", err)
+		return fmt.Errorf("%s: %w", name, err)
 	}
 	defer unix.Close(fd)
-	r, err := unix.NewIfreq("lo")
+	r, err := unix.NewIfreq(name)
 	if err != nil {
-		return err
+		return fmt.Errorf("%s: %w", name, err)
 	}
 	if err := unix.IoctlIfreq(fd, unix.SIOCGIFFLAGS, r); err != nil {
-		return fmt.Errorf("lo: %w", err)
+		return fmt.Errorf("%s: %w", name, err)
 	}
 	r.SetUint16(r.Uint16() | unix.IFF_UP)
 	if err := unix.IoctlIfreq(fd, unix.SIOCSIFFLAGS, r); err != nil {
-		return fmt.Errorf("lo: %w", err)
+		return fmt.Errorf("%s: %w", name, err)
 	}
 	return nil
 }
