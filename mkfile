@@ -43,6 +43,23 @@ cross:V:
 	for p in $CPU; do build cpu $p; done
 	for p in $CPUD; do build cpud $p; done
 
+# Boots a virtual machine that is a cpu server and nothing else, in QEMU, and says how to reach it: mk 'vmflags=-smp 4' vm. See go run ./lib/vm/vm -h.
+vmflags=
+vm:V: all
+	go run ./lib/vm/vm $vmflags
+
+# Debian's kernel and its modules, for virtual machines where this machine has none to give.
+kernel:V:
+	cache=${XDG_CACHE_HOME:-$HOME/.cache}/cpu
+	dir=`mktemp -d`
+	trap 'rm -rf "$dir"' EXIT
+	package=`apt-cache depends linux-image-amd64 | awk '$1 == "Depends:" { print $2; exit }'`
+	(cd "$dir" && apt-get -qq download "$package")
+	dpkg -x "$dir"/*.deb "$dir/kernel"
+	mkdir -p "$cache"
+	rm -rf "$cache/kernel"
+	mv "$dir/kernel" "$cache/kernel"
+
 bench:V:
 	go test -run '^$' -bench . -benchmem -timeout 60m ./lib/ninep ./cpu
 
