@@ -1,10 +1,15 @@
 # mkfile - for mk(1), from Debian's 9base: /usr/lib/plan9/bin/mk
 
+# Where programs and packages are built.
+out=bin
+
 prefix=/usr/local
 destdir=
 bin=$destdir$prefix/bin
 ns=$destdir$prefix/lib/namespace
 man=$destdir$prefix/share/man
+unit=$destdir$prefix/lib/systemd/system
+service=$destdir$prefix/share/doc/cpu/service
 
 # Where cpu runs, and where cpud does.
 CPU=linux/amd64 linux/arm64 linux/arm linux/386 linux/riscv64 darwin/arm64 freebsd/amd64 windows/amd64 plan9/amd64
@@ -12,11 +17,11 @@ CPUD=linux/amd64 linux/arm64 linux/arm linux/386 linux/riscv64
 
 STATICCHECK=honnef.co/go/tools/cmd/staticcheck@v0.8.2
 
-# The programs, in bin/: static, for $GOOS and $GOARCH where they are set.
+# The programs, in $out: static, without symbols, for $GOOS and $GOARCH where they are set.
 all:V:
-	mkdir -p bin
-	CGO_ENABLED=0 go build -trimpath -o bin/ ./cpu
-	test `go env GOOS` != linux || CGO_ENABLED=0 go build -trimpath -o bin/ ./cpud
+	mkdir -p $out
+	CGO_ENABLED=0 go build -trimpath -ldflags '-s -w' -o $out/ ./cpu
+	test `go env GOOS` != linux || CGO_ENABLED=0 go build -trimpath -ldflags '-s -w' -o $out/ ./cpud
 
 test:V:
 	go test ./...
@@ -65,7 +70,9 @@ bench:V:
 
 install:V: all
 	mkdir -p $bin $ns
-	for f in bin/*; do install -m 755 $f $bin; done
+	for f in $out/cpu $out/cpu.exe $out/cpud; do
+		test ! -f $f || install -m 755 $f $bin
+	done
 	for f in lib/namespace/*; do
 		case $f in *.go) ;; *) install -m 644 $f $ns ;; esac
 	done
@@ -74,6 +81,24 @@ install:V: all
 		mkdir -p $man/man$section
 		install -m 644 $f $man/man$section/`basename $f`.$section
 	done
+	test `go env GOOS` = linux || exit 0
+	mkdir -p $unit $service
+	for f in cpud/service/cpud.*; do
+		case $f in
+		*.service|*.socket) to=$unit ;;
+		*) to=$service ;;
+		esac
+		sed s,/usr/bin/,$prefix/bin/,g $f > $to/`basename $f`
+		chmod 644 $to/`basename $f`
+	done
+
+# A Debian package of all that install installs, in $out, for $GOARCH.
+deb:V:
+	cpud/service/debian/build $out
+
+# How large cpud is on a small machine, and how much memory it takes.
+size:V:
+	go test -count=1 -v -run '^TestSize$' ./cpu
 
 clean:V:
 	rm -rf bin

@@ -4,6 +4,7 @@ import (
 	"os"
 	"os/user"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"strconv"
 	"strings"
@@ -16,6 +17,9 @@ import (
 var left = []string{"SSH_", "DBUS_", "XDG_RUNTIME_DIR", "XDG_SESSION_", "XDG_SEAT", "XDG_VTNR", "DISPLAY", "WAYLAND_DISPLAY", "XAUTHORITY",
 	"SESSION_MANAGER", "WINDOWID", "GPG_AGENT_INFO", "INVOCATION_ID", "JOURNAL_STREAM", "NOTIFY_SOCKET", "LISTEN_", "PWD", "OLDPWD", "SHLVL", "_"}
 
+// unlike says that the terminal's system is no Unix: its variables, and the paths in them, mean nothing to a command there.
+const unlike = runtime.GOOS == "windows" || runtime.GOOS == "plan9"
+
 // environment is what the command gets: the terminal's, with what SendEnv and SetEnv say, or none with -E, and what -e adds; -e NAME alone
 // takes the terminal's value. Patterns in send name what is not left out.
 func environment(all []string, f *flags, send, set []string) []string {
@@ -24,7 +28,7 @@ func environment(all []string, f *flags, send, set []string) []string {
 		for _, e := range all {
 			name, _, ok := strings.Cut(e, "=")
 			sent := slices.ContainsFunc(send, func(p string) bool { return sshconfig.Matches(p, name) })
-			if ok && name != "" && (sent || !slices.ContainsFunc(left, func(l string) bool {
+			if ok && name != "" && (sent || !unlike && !slices.ContainsFunc(left, func(l string) bool {
 				return l == name || len(l) > 1 && strings.HasSuffix(l, "_") && strings.HasPrefix(name, l)
 			})) {
 				env = append(env, e)

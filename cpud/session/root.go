@@ -146,7 +146,8 @@ func (r *root) replace(keep bool) error {
 }
 
 // enter makes the directory fd, the root of a mount that covers /, the root. Pivot_root leaves nothing of the old one. Where the kernel
-// refuses it, because the root is no mount of its own or is the first of all, the old root stays below, out of reach.
+// refuses it, because the root is no mount of its own or is the first of all, or the filter of system calls of a container does, which
+// lets nobody call it, the old root stays below, out of reach.
 func enter(fd int) error {
 	if err := unix.Fchdir(fd); err != nil {
 		return err
@@ -156,7 +157,7 @@ func enter(fd int) error {
 		if err := unix.Unmount(".", unix.MNT_DETACH); err != nil {
 			return fmt.Errorf("leave the old root: %w", err)
 		}
-	case unix.EINVAL:
+	case unix.EINVAL, unix.EPERM:
 		if err := unix.Chroot("."); err != nil {
 			return os.NewSyscallError("chroot", err)
 		}

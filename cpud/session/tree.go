@@ -117,6 +117,7 @@ func (s *Session) dialled(conn *os.File) (*ninep.Client, error) {
 
 // terminalIDs maps the ids of the user at the terminal to the session's user's. In a user namespace, which has no number but his, all
 // others become his too: the kernel would refuse to write in a directory whose owner has no number there, whatever the terminal allows.
+// So do all files of a terminal that has no such numbers.
 // The session's mu is held.
 func (s *Session) terminalIDs() (ids []mnt.IDMap) {
 	for _, id := range []struct {
@@ -128,7 +129,7 @@ func (s *Session) terminalIDs() (ids []mnt.IDMap) {
 		if err == nil && (uint32(far) != id.near || !s.table.root) {
 			ids = append(ids, mnt.IDMap{Far: uint32(far), Near: id.near, Group: id.group})
 		}
-		if !s.table.root {
+		if err != nil || !s.table.root {
 			ids = append(ids, mnt.IDMap{Far: mnt.AnyID, Near: id.near, Group: id.group})
 		}
 	}
