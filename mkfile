@@ -47,6 +47,7 @@ cross:V:
 	}
 	for p in $CPU; do build cpu $p; done
 	for p in $CPUD; do build cpud $p; done
+	GOFLAGS="$GOFLAGS -tags=nodnssd" build cpud linux/arm
 
 # Boots a virtual machine that is a cpu server and nothing else, in QEMU, and says how to reach it: mk 'vmflags=-smp 4' vm. See go run ./lib/vm/vm -h.
 vmflags=
