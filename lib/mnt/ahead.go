@@ -8,7 +8,8 @@ import (
 )
 
 const (
-	chunkSize   = 512 << 10 // bytes read ahead at once
+	chunkSize   = 512 << 10 // bytes read ahead at once, at the most
+	chunkLeast  = 64 << 10  // and at the least
 	windowMax   = 4 << 20   // bytes of one open file read ahead
 	aheadMax    = 32 << 20  // of all of a mount
 	outOfOrder  = 512 << 10 // how far from where the last read ended one still counts as the next
@@ -58,7 +59,8 @@ type chunk struct {
 	err  error  // likewise
 	done chan struct{}
 	refs int              // the window, the fetch, and answers being written; under window.mu
-	own  *[chunkSize]byte // that buf is, if it is of the budget
+	took int              // bytes of the budget
+	own  *[chunkSize]byte // that buf is, if it is one to be used again
 }
 
 func (c *chunk) covers(off int64) bool { return off >= c.off && off < c.off+int64(len(c.buf)) }
@@ -109,9 +111,12 @@ func (s *server) dropChunks(w *window, which func(*chunk) bool) {
 
 func (s *server) unref(c *chunk) {
 	c.refs--
-	if c.refs == 0 && c.own != nil {
+	if c.refs > 0 {
+		return
+	}
+	s.ahead.give(c.took)
+	if c.own != nil {
 		chunks.Put(c.own)
-		s.ahead.give(chunkSize)
 	}
 }
 
@@ -200,7 +205,7 @@ func (r *request) readAhead(h *handle, off int64, size int) error {
 func (s *server) sequential(h *handle, off int64, size int, length uint64) {
 	w := &h.window
 	end := off + int64(size)
-	if d := off - w.next; d < -outOfOrder || d > outOfOrder {
+	if d, most := off-w.next, min(w.run, outOfOrder); d < -most || d > most {
 		w.run, w.next = 0, end
 		return
 	}
@@ -212,11 +217,18 @@ func (s *server) sequential(h *handle, off int64, size int, length uint64) {
 	for _, c := range w.chunks {
 		from = max(from, c.off+int64(len(c.buf)))
 	}
-	for from < until && s.ahead.take(chunkSize) {
-		own := chunks.Get().(*[chunkSize]byte)
-		c := &chunk{off: from, buf: own[:], own: own, refs: 2, done: make(chan struct{})}
+	// Little at first: a program that is started has a few pages of its libraries read, with their beginnings first.
+	unit := min(max(w.run, chunkLeast), chunkSize)
+	for from < until && s.ahead.take(int(unit)) {
+		c := &chunk{off: from, took: int(unit), refs: 2, done: make(chan struct{})}
+		if unit == chunkSize {
+			c.own = chunks.Get().(*[chunkSize]byte)
+			c.buf = c.own[:]
+		} else {
+			c.buf = make([]byte, unit)
+		}
 		w.chunks = append(w.chunks, c)
-		from += chunkSize
+		from += unit
 		s.keep(h.fid)
 		s.working.Add(1)
 		go s.fetch(h, c)
