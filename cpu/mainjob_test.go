@@ -109,6 +109,7 @@ const (
 
 // TestMainJobGuest is the main job in a guest whose kernel has v9fs, by either way of mounting.
 func TestMainJobGuest(t *testing.T) {
+	t.Parallel()
 	inGuests(t, "TestMainJobHere", t.TempDir())
 }
 

@@ -21,6 +21,7 @@ var packageScripts embed.FS
 
 // TestPackage builds the Debian package, installs it, uses it as its init script and as systemd starts it, and removes it.
 func TestPackage(t *testing.T) {
+	t.Parallel()
 	if os.Getuid() != 0 {
 		t.Skip("a machine of its own wants root: run this test as root")
 	}

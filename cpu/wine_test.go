@@ -13,6 +13,7 @@ import (
 // TestWindows has a terminal with Windows, as far as Wine is one: its files are on a drive, belong to nobody, and are written to in a session.
 // Wine 8 does not know the calls that os.Root removes files by, nor symbolic links, so that there is nothing here of these.
 func TestWindows(t *testing.T) {
+	t.Parallel()
 	const wine = "/usr/lib/wine/wine64"
 	needs(t, wine, "wine64")
 	linker := needs(t, "x86_64-w64-mingw32-ld", "binutils-mingw-w64-x86-64")
