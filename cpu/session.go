@@ -29,6 +29,7 @@ func runSession(f *flags) error {
 	defer cancel(nil)
 	signals := catchSignals(cancel)
 	defer signals.stop()
+	defer outlivePipes()()
 
 	trace, err := openTrace(f.trace)
 	if err != nil {

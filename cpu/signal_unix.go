@@ -3,6 +3,7 @@
 package main
 
 import (
+	"errors"
 	"os"
 	"os/signal"
 	"syscall"
@@ -19,6 +20,16 @@ var notes = map[os.Signal]string{
 	syscall.SIGUSR1: "usr1",
 	syscall.SIGUSR2: "usr2",
 }
+
+// outlivePipes makes a pipe that nobody reads any more an error to who writes to it, and not the end of the process. It returns what undoes that.
+func outlivePipes() (stop func()) {
+	c := make(chan os.Signal, 1)
+	signal.Notify(c, syscall.SIGPIPE)
+	return func() { signal.Stop(c) }
+}
+
+// readerGone says whether err is that error.
+func readerGone(err error) bool { return errors.Is(err, syscall.EPIPE) }
 
 // stopJob stops the process, and whoever else is of its job, until it is told to go on. One that nobody could tell that, because it has no shell,
 // is not stopped by the system, and goes on by itself.

@@ -37,8 +37,8 @@ type Cmd struct {
 	// for by Wait: what it brings when it returns is lost.
 	Stdin io.Reader
 	// Stdout and Stderr take all that the command writes before Wait returns, however long their Writes take. nil discards. With a
-	// terminal Stdout has everything. If one fails, every process of the command gets the note hangup, as a pipe that nobody
-	// reads would have it; what is written after that is discarded.
+	// terminal Stdout has everything. If one fails, what comes after is discarded, and with the first of that every process of the
+	// command gets the note hangup, as a pipe that nobody reads would have it.
 	Stdout, Stderr io.Writer
 
 	// TTY asks for a terminal; nil is pipes.
@@ -334,12 +334,14 @@ func (c *Cmd) output(from *ctlfs.Stream, to io.Writer) {
 	}
 	c.outputs.Go(func() {
 		w := &output{Writer: to}
-		w.failed = func(err error) {
-			c.fail(err)
+		w.hangup = func() {
 			c.session.Note(c.ctx, "hangup", true) // a command that has ended meanwhile needs none
 		}
 		if _, err := from.WriteTo(w); err != nil {
 			c.fail(err)
+		}
+		if w.err != nil {
+			c.fail(&OutputError{w.err})
 		}
 		from.Close()
 	})
@@ -354,22 +356,35 @@ func (c *Cmd) fail(err error) {
 	}
 }
 
-// An output is a Cmd's Stdout or Stderr. When it has failed once it discards what comes.
+// An OutputError is that of a Cmd whose command has succeeded, but Stdout or Stderr has not taken all that it wrote.
+type OutputError struct{ Err error }
+
+func (e *OutputError) Error() string { return "output: " + e.Err.Error() }
+
+func (e *OutputError) Unwrap() error { return e.Err }
+
+// An output is a Cmd's Stdout or Stderr. When it has failed once it discards what comes. What was written before that, as the last words of a
+// protocol, is no reason to end the command, which may be about to succeed: only when it goes on writing it is hung up, as it is by a pipe.
 type output struct {
 	io.Writer
-	failed func(error)
+	hangup func()
+	err    error // of the first Write that failed
+	hung   bool
 }
 
 func (o *output) Write(p []byte) (int, error) {
-	if _, err := o.Writer.Write(p); err != nil {
-		o.Writer = io.Discard
-		o.failed(err)
+	switch {
+	case o.err == nil:
+		_, o.err = o.Writer.Write(p)
+	case !o.hung:
+		o.hung = true
+		o.hangup()
 	}
 	return len(p), nil
 }
 
 // Wait waits for the command to end and for its output to be written, and lets the session go. The error is an *ExitError if the
-// command did not succeed, and otherwise says what went wrong with the session.
+// command did not succeed, an *OutputError if nobody took its output, and otherwise says what went wrong with the session.
 func (c *Cmd) Wait() error {
 	if c.status == nil {
 		return errNotStarted
