@@ -33,6 +33,7 @@ loaded. The default is $cpu, and without it .; decpu is cpu without $cpu.
   -p port -l user -i keyfile -F config -o option=value -J jump    as ssh
   -net name    tcp, unix, vsock, unix-vsock
   -ssh         through the host's own sshd
+  -G           show what the configuration says of the host, as ssh
   -L spec      forward a port or a socket here to the host's side, repeatable
   -R spec      forward one at the host to here, repeatable
   -A -a        forward the agent, do not
@@ -67,6 +68,7 @@ type flags struct {
 	network, jump       string
 	ssh                 bool
 	identities, options []string
+	configuration       bool // is shown, and nothing else done
 
 	local, remote []forward.Spec
 	noCommand     bool
@@ -128,6 +130,7 @@ func parseFlags(args []string, getenv func(string) string) (*flags, error) {
 	set.StringVar(&f.jump, "J", "", "")
 	set.StringVar(&f.network, "net", "", "")
 	set.BoolVar(&f.ssh, "ssh", false, "")
+	set.BoolVar(&f.configuration, "G", false, "")
 	set.Func("L", "", func(v string) error {
 		s, err := forward.ParseLocal(v)
 		f.local = append(f.local, s)
@@ -188,6 +191,9 @@ func parseFlags(args []string, getenv func(string) string) (*flags, error) {
 		f.command = rest
 	case len(rest) > 0:
 		f.host, f.command = rest[0], rest[1:]
+		if len(f.command) > 0 && f.command[0] == "--" {
+			f.command = shellLine(f.command[1:])
+		}
 	case getenv("cpu") != "" && !f.list && f.hosts == 0:
 		f.host = getenv("cpu")
 	default:
@@ -199,6 +205,8 @@ func parseFlags(args []string, getenv func(string) string) (*flags, error) {
 	switch {
 	case f.mount != "auto" && f.mount != "fuse" && f.mount != "v9fs":
 		return nil, fmt.Errorf("-mount %s: want auto, fuse or v9fs", f.mount)
+	case f.configuration && (f.self || f.query != nil):
+		return nil, errors.New("-G: want the name of a host")
 	case f.attach < 0:
 		return nil, fmt.Errorf("-attach %d: want the number of a session", f.attach)
 	case f.attach > 0 && len(f.command) > 0:
@@ -221,6 +229,14 @@ func parseFlags(args []string, getenv func(string) string) (*flags, error) {
 // noFiles says that the session is to see none of the terminal's files, so that none are exported.
 func (f *flags) noFiles() bool {
 	return len(f.namespaces) > 0 && !slices.ContainsFunc(f.namespaces, func(n string) bool { return n != "none" })
+}
+
+// shellLine is a command of words that were meant for ssh, which makes one line of them for the shell. None is a shell.
+func shellLine(words []string) []string {
+	if len(words) == 0 {
+		return nil
+	}
+	return []string{"/bin/sh", "-c", strings.Join(words, " ")}
 }
 
 // shellCharacters are those for which one argument alone is taken to be a line for the shell.

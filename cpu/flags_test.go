@@ -20,7 +20,11 @@ func TestFlags(t *testing.T) {
 	}{
 		{args: "host", want: flags{host: "host"}},
 		{args: "host -t -p 1 x", want: flags{host: "host", command: []string{"-t", "-p", "1", "x"}}},
-		{args: "-- host -- x", want: flags{host: "host", command: []string{"--", "x"}}},
+		{args: "-- host -- x y", want: flags{host: "host", command: []string{"/bin/sh", "-c", "x y"}}},
+		{args: "host --", want: flags{host: "host"}},
+		{args: "host x -- y", want: flags{host: "host", command: []string{"x", "--", "y"}}},
+		{args: "-G host", want: flags{configuration: true, host: "host"}},
+		{args: "-G .", err: "-G: want the name of a host"},
 		{args: "", env: "board", want: flags{host: "board"}},
 		{args: "host", env: "board", want: flags{host: "host"}},
 		{args: "-n a -n - -r /x -ro -P none host", want: flags{namespaces: []string{"a", "-"}, root: "/x", readOnly: true, patterns: "none", host: "host"}},

@@ -42,6 +42,8 @@ func run(args []string) int {
 		return 0
 	}
 	switch {
+	case f.configuration:
+		err = showConfiguration(f, os.Stdout)
 	case f.list:
 		err = runList(f, os.Stdout)
 	case f.control:
@@ -76,6 +78,7 @@ func environ() func(name string) string {
 func report(err error) int {
 	var exit *client.ExitError
 	var start *client.StartError
+	var output *client.OutputError
 	var done reported
 	switch {
 	case err == nil:
@@ -84,6 +87,8 @@ func report(err error) int {
 		return int(done)
 	case errors.As(err, &exit):
 		return exit.Code
+	case errors.As(err, &output) && readerGone(output):
+		return 0 // whoever read it has had enough, as the command had
 	case errors.As(err, &start):
 		fail(err)
 		return start.Status.Code

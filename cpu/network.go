@@ -222,3 +222,12 @@ func linger(ctx context.Context, conn *client.Conn, err error) error {
 type reported int
 
 func (reported) Error() string { return "reported" }
+
+// showConfiguration shows what is made of the host of the command line, as ssh -G does, by which git(1) knows an ssh.
+func showConfiguration(f *flags, to io.Writer) error {
+	h, err := newNetwork(f, localTerminal(), nil).host(context.Background(), f)
+	if err != nil {
+		return err
+	}
+	return h.Show(to)
+}

@@ -210,7 +210,7 @@ func TestOpenSSH(t *testing.T) {
 				keyword, value, _ := strings.Cut(strings.TrimSuffix(text, "\n"), " ")
 				theirs[keyword] = append(theirs[keyword], value)
 			}
-			for keyword, ours := range shown(h) {
+			for keyword, ours := range h.shown() {
 				if want := expected(h, keyword, theirs[keyword], config); !slices.Equal(ours, want) {
 					t.Errorf("%s is %q; ssh: %q", keyword, ours, want)
 				}
@@ -219,57 +219,7 @@ func TestOpenSSH(t *testing.T) {
 	}
 }
 
-// shown is a host in the words of ssh -G.
-func shown(h *Host) map[string][]string {
-	yes := func(b bool) []string {
-		if b {
-			return []string{"yes"}
-		}
-		return []string{"no"}
-	}
-	number := func(n int) []string { return []string{strconv.Itoa(n)} }
-	some := func(s string) []string {
-		if s == "" {
-			return nil
-		}
-		return []string{s}
-	}
-	line := func(all []string) []string { return some(strings.Join(all, " ")) }
-	algorithms := func(all []string) []string { return some(strings.Join(all, ",")) }
-	all := map[string][]string{
-		"hostname": {h.HostName}, "port": {h.Port}, "user": {h.User}, "hostkeyalias": some(h.Alias),
-		"identityfile": h.IdentityFiles, "certificatefile": h.CertificateFiles, "identitiesonly": yes(h.IdentitiesOnly), "identityagent": some(h.Agent),
-		"userknownhostsfile": line(h.UserKnownHosts), "globalknownhostsfile": line(h.KnownHosts), "hashknownhosts": yes(h.HashKnownHosts),
-		"ciphers": algorithms(h.Ciphers), "macs": algorithms(h.MACs), "kexalgorithms": algorithms(h.KeyExchanges),
-		"hostkeyalgorithms": algorithms(h.HostKeyAlgorithms), "pubkeyacceptedalgorithms": algorithms(h.PubkeyAlgorithms),
-		"proxycommand": some(h.ProxyCommand), "proxyjump": algorithms(h.ProxyJump), "bindaddress": some(h.BindAddress),
-		"connectionattempts": number(h.Attempts), "serveralivecountmax": number(h.AliveCount), "serveraliveinterval": number(int(h.AliveInterval.Seconds())),
-		"controlpath": some(strings.TrimPrefix(h.ControlPath, NoControlPath)), "batchmode": yes(h.BatchMode),
-		"localforward": h.LocalForwards, "exitonforwardfailure": yes(h.ExitOnForwardFailure), "gatewayports": yes(h.GatewayPorts), "remoteforward": h.RemoteForwards,
-		"sendenv": h.SendEnv, "setenv": h.SetEnv, "requesttty": some(h.RequestTTY), "loglevel": some(h.LogLevel),
-		"addressfamily": {map[string]string{"tcp": "any", "tcp4": "inet", "tcp6": "inet6"}[h.network]},
-	}
-	all["stricthostkeychecking"] = []string{h.Strict}
-	all["connecttimeout"] = number(int(h.ConnectTimeout.Seconds()))
-	all["addkeystoagent"] = []string{h.AddKeys}
-	if h.AddKeysTime > 0 {
-		all["addkeystoagent"][0] += " " + strconv.Itoa(int(h.AddKeysTime.Seconds()))
-	}
-	switch {
-	case h.ControlPersist < 0:
-		all["controlpersist"] = []string{"yes"}
-	default:
-		all["controlpersist"] = number(int(h.ControlPersist.Seconds()))
-	}
-	all["forwardagent"] = yes(h.ForwardAgent != "")
-	all["escapechar"] = []string{"none"}
-	if h.EscapeChar != 0 {
-		all["escapechar"] = number(int(h.EscapeChar))
-	}
-	return all
-}
-
-// expected is what ssh says of a keyword, in the words of shown.
+// expected is what ssh says of a keyword, in the words of Host.shown.
 func expected(h *Host, keyword string, theirs []string, c *Config) []string {
 	first := ""
 	if len(theirs) > 0 {
@@ -338,15 +288,10 @@ func expected(h *Host, keyword string, theirs []string, c *Config) []string {
 		}
 	case "escapechar":
 		if first != "none" {
-			first = strings.TrimPrefix(first, "\\")
-			char := first[0]
-			if len(first) == 2 && first[0] == '^' {
-				char = first[1] & 31
-			}
-			return []string{strconv.Itoa(int(char))}
+			return []string{strings.TrimPrefix(first, "\\")}
 		}
 	case "ciphers", "macs", "kexalgorithms", "hostkeyalgorithms", "pubkeyacceptedalgorithms":
-		if len(shown(h)[keyword]) == 0 {
+		if len(h.shown()[keyword]) == 0 {
 			return nil // the defaults are cpu's own
 		}
 	}
