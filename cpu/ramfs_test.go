@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"os/user"
+	"slices"
 	"testing"
 
 	"cpu/lib/ramfs"
@@ -29,7 +30,11 @@ func plan9Service(t *testing.T, r *rig) {
 	write(t, r.keys+"/ram", []byte("mount /srv/ram /mnt/ram\n"), 0o644)
 	// The service's socket in the session is one more way to it, for which we are the server.
 	write(t, r.keys+"/again", []byte("mount /srv/ram /mnt/again\n"), 0o644)
-	flags := []string{"-srv", "ram=ram", "-n", "default", "-n", r.keys + "/here", "-n", r.keys + "/ram", "-n", r.keys + "/again"}
+	usual := r.flags
+	if len(usual) == 0 {
+		usual = []string{"-n", "default"}
+	}
+	flags := slices.Concat(usual, []string{"-srv", "ram=ram", "-n", r.keys + "/ram", "-n", r.keys + "/again"})
 
 	c := r.terminal(flags, "sh", "-euc", `cd /mnt/ram
 cat hello
