@@ -34,9 +34,9 @@ func (f *flags) parseQuery() (err error) {
 	if !strings.HasPrefix(uri, dnssd.Scheme) {
 		switch {
 		case f.hosts != 0:
-			return errors.New("-hosts: want dnssd://... or .")
+			return errors.New("-hosts: want . or a dnssd: URI")
 		case f.list:
-			return errors.New("-list: want dnssd://... or .")
+			return errors.New("-list: want . or a dnssd: URI")
 		}
 		return nil
 	}

@@ -159,7 +159,7 @@ func (q *Query) add(pair string) error {
 		}
 	case value[0] == '!':
 		if r.op, r.value = '!', value[1:]; r.value == "" {
-			return errors.New("want a value after !")
+			return errors.New("want a value after the exclamation mark")
 		}
 	}
 	q.require = append(q.require, r)
