@@ -119,12 +119,14 @@ func (s *setup) run(ctx context.Context, conn hostConn) error {
 		c.Agent = true
 		c.Env = append(c.Env, "SSH_AUTH_SOCK="+client.AgentSocket)
 	}
-	c.Stdin, c.Stdout, c.Stderr = s.stdin, s.stdout, s.stderr
+	c.Stdin = s.stdin
 
 	tty := newTTY(f, configured.RequestTTY, os.Stdin, os.Getenv("TERM"))
 	ready := make(chan struct{})
 	release := sync.OnceFunc(func() { close(ready) })
 	defer release()
+	// Who has seen what the command writes may send it a note, and it is to have it.
+	c.Stdout, c.Stderr = heldWriter{s.stdout, ready}, heldWriter{s.stderr, ready}
 	if tty != nil {
 		c.TTY = tty.size()
 		if tty.real {
@@ -135,7 +137,6 @@ func (s *setup) run(ctx context.Context, conn hostConn) error {
 			}
 			e.sendBreak = func() { c.Break(ctx) } // a session that has ended meanwhile needs none
 			c.Stdin = e
-			c.Stdout = heldWriter{os.Stdout, ready}
 		}
 	}
 	if f.attach > 0 {
