@@ -33,6 +33,7 @@ type conn struct {
 	mu          sync.Mutex
 	ended       sync.Cond           // a request has ended
 	tags        map[uint16]*request // those that have not been answered
+	flushed     map[uint16]*request // those whose tag is free again, and whose Tflushes are being answered
 	active      int                 // requests that have a goroutine
 	running     int                 // those of them that count towards maxRequests
 	bodies      int                 // bytes of the frames of those
@@ -51,6 +52,7 @@ func newConn(ctx context.Context, s *Server, rwc io.ReadWriteCloser) *conn {
 		stats:       s.Stats,
 		msize:       MinMsize,
 		tags:        make(map[uint16]*request),
+		flushed:     make(map[uint16]*request),
 		maxRequests: cmp.Or(s.MaxRequests, MaxRequests),
 	}
 	if c.log == nil {

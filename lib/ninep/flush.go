@@ -5,11 +5,13 @@ package ninep
 func (c *conn) flush(r *request, m *tflush) error {
 	c.mu.Lock()
 	old := c.tags[m.oldtag] // looked for first: a Tflush of itself finds nothing
+	ended := c.flushed[m.oldtag]
 	if err := c.register(r); err != nil {
 		c.mu.Unlock()
 		return err
 	}
-	if old != nil {
+	switch {
+	case old != nil:
 		old.interrupt()
 		if !old.waiting {
 			old.flushes = append(old.flushes, r)
@@ -19,6 +21,10 @@ func (c *conn) flush(r *request, m *tflush) error {
 		c.held.take(old)
 		delete(c.tags, old.tag)
 		c.stats.Pending.Add(-1)
+	case ended != nil:
+		ended.flushes = append(ended.flushes, r)
+		c.mu.Unlock()
+		return nil
 	}
 	c.mu.Unlock()
 	if old != nil {
@@ -36,8 +42,31 @@ func (c *conn) answerFlush(r *request) {
 	if !silent {
 		r.reply(nil)
 	}
-	for _, f := range r.flushes {
+	c.answerFlushes(r)
+	c.recycle(r)
+}
+
+// answerFlushes answers the Tflushes of r, whose tag is free, in order; those too that come meanwhile.
+func (c *conn) answerFlushes(r *request) {
+	for n := 0; ; n++ {
+		c.mu.Lock()
+		if n == len(r.flushes) {
+			if c.flushed[r.tag] == r {
+				delete(c.flushed, r.tag)
+			}
+			c.mu.Unlock()
+			return
+		}
+		f := r.flushes[n]
+		c.mu.Unlock()
 		c.answerFlush(f)
 	}
-	c.recycle(r)
+}
+
+// freeTag frees a tag. Where there are Tflushes of its request to be answered, others that come wait for those. It is called with mu held.
+func (c *conn) freeTag(tag uint16) {
+	if r := c.tags[tag]; r != nil && len(r.flushes) > 0 {
+		c.flushed[tag] = r
+	}
+	delete(c.tags, tag)
 }

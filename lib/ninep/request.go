@@ -189,15 +189,13 @@ func (r *request) serve() {
 	c.mu.Lock()
 	silent := r.aborted || r.stopped && err != nil && Errno(err) == linux.EINTR
 	if silent {
-		delete(c.tags, r.tag) // as though it had never been sent: flush(9P)
+		c.freeTag(r.tag) // as though it had never been sent: flush(9P)
 	}
 	c.mu.Unlock()
 	if !silent {
 		r.reply(err)
 	}
-	for _, f := range r.flushes { // nobody adds to them: the tag is free
-		c.answerFlush(f)
-	}
+	c.answerFlushes(r)
 
 	size := r.size()
 	r.drop()
@@ -233,7 +231,7 @@ func (r *request) reply(err error) {
 	if err != nil {
 		c.mu.Lock()
 		if c.tags[r.tag] == r {
-			delete(c.tags, r.tag)
+			c.freeTag(r.tag)
 		}
 		c.mu.Unlock()
 		c.rwc.Close()
@@ -252,7 +250,7 @@ func errorMessage(d dialect, err error) message {
 // answered after the reply.
 func (c *conn) forget(tag uint16) {
 	c.mu.Lock()
-	delete(c.tags, tag)
+	c.freeTag(tag)
 	c.mu.Unlock()
 }
 
