@@ -9,6 +9,7 @@ import (
 	"io/fs"
 	"log/slog"
 	"net"
+	"sync/atomic"
 
 	"golang.org/x/crypto/ssh"
 )
@@ -117,14 +118,15 @@ func (c *Config) defaultPort() string { return cmp.Or(c.fallbackPort, DefaultPor
 
 // handshake logs in to h over conn, which the client owns if that succeeds.
 func (c *Config) handshake(ctx context.Context, conn net.Conn, h *Host, known *known) (*ssh.Client, error) {
-	keys := &keys{ctx: ctx, config: c, host: h}
+	line := &line{Conn: conn}
+	keys := &keys{ctx: ctx, config: c, host: h, line: line}
 	defer keys.close()
 	stop := context.AfterFunc(ctx, func() { conn.Close() })
 	cipherList := h.Ciphers
 	if cipherList == nil {
 		cipherList = ciphers
 	}
-	sshConn, channels, requests, err := ssh.NewClientConn(conn, net.JoinHostPort(h.HostName, h.Port), &ssh.ClientConfig{
+	sshConn, channels, requests, err := ssh.NewClientConn(line, net.JoinHostPort(h.HostName, h.Port), &ssh.ClientConfig{
 		Config:            ssh.Config{Ciphers: cipherList, KeyExchanges: h.KeyExchanges, MACs: h.MACs},
 		User:              h.User,
 		AuthCallback:      keys.next,
@@ -143,6 +145,8 @@ func (c *Config) handshake(ctx context.Context, conn net.Conn, h *Host, known *k
 		return ssh.NewClient(watch(sshConn, h), channels, requests), nil
 	case known.err != nil:
 		return nil, known.err
+	case keys.err == errHungUp:
+		return nil, fmt.Errorf("%w during the login of %s: %s", keys.err, h.User, keys.tried())
 	case keys.begun:
 		return nil, keys.denied(err)
 	case errors.As(err, &negotiation) && negotiation.What == "host key" && len(known.entries) > 0:
@@ -151,4 +155,19 @@ func (c *Config) handshake(ctx context.Context, conn net.Conn, h *Host, known *k
 		return nil, errors.New("the host closed the connection before it said who it is")
 	}
 	return nil, err
+}
+
+// A line is a connection that knows whether it can still be read from: what ssh.NewClientConn says of a login that did not end is why it
+// offered no more.
+type line struct {
+	net.Conn
+	ended atomic.Bool
+}
+
+func (l *line) Read(p []byte) (int, error) {
+	n, err := l.Conn.Read(p)
+	if err != nil {
+		l.ended.Store(true)
+	}
+	return n, err
 }

@@ -21,6 +21,7 @@ type keys struct {
 	ctx    context.Context
 	config *Config
 	host   *Host
+	line   *line
 	agent  agent.ExtendedAgent // nil: not connected
 	conn   net.Conn            // to the agent
 	stop   func() bool
@@ -45,6 +46,9 @@ func (k *keys) close() {
 	}
 }
 
+// errHungUp is why no more keys are offered to a host that has not refused any.
+var errHungUp = errors.New("the host closed the connection")
+
 // next gives the next key to be tried; see ssh.ClientAuthCallback.
 func (k *keys) next(server *ssh.ClientAuthContext) (ssh.AuthMethod, error) {
 	if !k.begun {
@@ -53,6 +57,10 @@ func (k *keys) next(server *ssh.ClientAuthContext) (ssh.AuthMethod, error) {
 	}
 	if !slices.Contains(server.AllowedMethods, "publickey") {
 		k.err = fmt.Errorf("the host wants %s, not a public key", strings.Join(server.AllowedMethods, " or "))
+		return nil, k.err
+	}
+	if k.line.ended.Load() {
+		k.err = errHungUp
 		return nil, k.err
 	}
 	for len(k.queue) > 0 {
@@ -276,16 +284,21 @@ func parsePublic(text []byte) ssh.PublicKey {
 	return public
 }
 
-// denied says what was tried in vain; err is why the handshake ended.
+// tried says what was offered in vain.
+func (k *keys) tried() string {
+	if len(k.passed) == 0 {
+		return "there is no key to try"
+	}
+	return "tried " + strings.Join(k.passed, ", ")
+}
+
+// denied is the error of a login that the host refuses; err is why the handshake ended.
 func (k *keys) denied(err error) error {
-	tried := "there is no key to try"
-	if len(k.passed) > 0 {
-		tried = "tried " + strings.Join(k.passed, ", ")
-	}
+	why := k.tried()
 	if k.err == nil && err != nil {
-		tried += fmt.Sprintf(" (%v)", err)
+		why += fmt.Sprintf(" (%v)", err)
 	} else if len(k.queue) > 0 {
-		tried = k.err.Error()
+		why = k.err.Error()
 	}
-	return fmt.Errorf("permission denied for %s: %s", k.host.User, tried)
+	return fmt.Errorf("permission denied for %s: %s", k.host.User, why)
 }

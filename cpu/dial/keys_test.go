@@ -8,10 +8,12 @@ import (
 	"crypto/x509"
 	"encoding/pem"
 	"errors"
+	"net"
 	"os"
 	"regexp"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 
 	"golang.org/x/crypto/ssh"
@@ -181,5 +183,33 @@ func TestPromptEnds(t *testing.T) {
 	c.knows(t, at(h.port, testKey(7)))
 	if _, err := c.Dial(ctx, "127.0.0.1"); err == nil || !strings.HasSuffix(err.Error(), ": interrupt") {
 		t.Errorf("got %v", err)
+	}
+}
+
+// TestHangupAtLogin: a host that hangs up while it looks at a key has not refused it, and no other key is tried on it.
+func TestHangupAtLogin(t *testing.T) {
+	hostKey := testKey(7)
+	var offered atomic.Int32
+	port := listen(t, func(conn net.Conn) {
+		config := &ssh.ServerConfig{PublicKeyCallback: func(ssh.ConnMetadata, ssh.PublicKey) (*ssh.Permissions, error) {
+			offered.Add(1)
+			conn.Close()
+			return nil, errors.New("gone")
+		}}
+		config.AddHostKey(testSigner(hostKey))
+		ssh.NewServerConn(conn, config)
+	})
+	config := testConfig(t)
+	config.knows(t, at(port, hostKey))
+	for i, name := range []string{"one", "two"} {
+		writeKey(t, config.Home+"/.ssh/"+name, testKey(byte(i+1)))
+		config.Options = append(config.Options, "IdentityFile="+config.Home+"/.ssh/"+name)
+	}
+	want := "127.0.0.1: the host closed the connection during the login of " + config.LocalUser + ": tried HOME/.ssh/one"
+	if got := try(t, config, port); got != want {
+		t.Errorf("got %q, want %q", got, want)
+	}
+	if n := offered.Load(); n != 1 {
+		t.Errorf("%d keys were offered", n)
 	}
 }
