@@ -242,10 +242,17 @@ func shellLine(words []string) []string {
 // shellCharacters are those for which one argument alone is taken to be a line for the shell.
 const shellCharacters = " \t\n|&;<>()$`\\\"'*?[]#~=%{}!"
 
-// command is what is run: the words as they are, or where there is one word alone that only a shell can read, the shell on it.
+// notInNames are characters that no program has in its name: a command that begins with such a word was meant for ssh, as those are of
+// launchers that count on its shell, for their quotes or to set variables first.
+const notInNames = "\n|&;<>`\"'"
+
+// command is what is run: the words as they are; or the shell, on one word alone that only a shell can read, or on all of them where the
+// first can be no program's name.
 func command(words []string) []string {
-	if len(words) == 1 && strings.ContainsAny(words[0], shellCharacters) {
-		return []string{"/bin/sh", "-c", words[0]}
+	switch {
+	case len(words) == 1 && strings.ContainsAny(words[0], shellCharacters),
+		len(words) > 1 && (strings.ContainsAny(words[0], notInNames) || strings.HasPrefix(words[0], " ")):
+		return shellLine(words)
 	}
 	return words
 }

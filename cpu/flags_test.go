@@ -125,6 +125,10 @@ func TestCommand(t *testing.T) {
 		{[]string{"git-upload-pack '/x'"}, sh("git-upload-pack '/x'")},
 		{[]string{"ls", "a b", "|", "$x"}, []string{"ls", "a b", "|", "$x"}},
 		{[]string{""}, []string{""}},
+		{[]string{"/opt/a program", "b c"}, []string{"/opt/a program", "b c"}},
+		{[]string{" orted", "-mca", "ess", `"env"`}, sh(` orted -mca ess "env"`)},
+		{[]string{"PATH=/x:$PATH ; export PATH ; orted", "-mca"}, sh("PATH=/x:$PATH ; export PATH ; orted -mca")},
+		{[]string{`"/usr/bin/hydra_pmi_proxy"`, "--rmk", "user"}, sh(`"/usr/bin/hydra_pmi_proxy" --rmk user`)},
 	} {
 		if got := command(c.words); !reflect.DeepEqual(got, c.want) {
 			t.Errorf("%q: %q, want %q", c.words, got, c.want)
