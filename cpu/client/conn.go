@@ -219,7 +219,7 @@ func (c *Conn) lost() bool {
 }
 
 func (c *Conn) errorf(format string, args ...any) error {
-	return fmt.Errorf(c.host+": "+format, args...)
+	return fmt.Errorf("%s: "+format, append([]any{c.host}, args...)...)
 }
 
 // Open opens a stream to one of the server's subsystems; `exportfs` is 9P on the server's own files. The caller closes it.
