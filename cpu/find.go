@@ -5,11 +5,13 @@ import (
 	"errors"
 	"fmt"
 	"runtime"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
 	"time"
 
+	"cpu/cpu/client"
 	"cpu/lib/dnssd"
 )
 
@@ -68,18 +70,18 @@ func (c hostConn) environment(number int) []string {
 	return []string{"cpuid=" + strconv.Itoa(number), "cpuhost=" + c.name}
 }
 
-// connectFound finds hosts and connects to the n best, or to all; the connections are in the order of the query. A host that cannot be
-// reached, or does not prove who it is, is told of, and its place is taken by the next one. There being too few is an error, but where all
-// are wanted: then it is one if there is none.
-func (n *network) connectFound(ctx context.Context, f *flags, want int) ([]hostConn, error) {
-	hosts, err := f.finder().Find(ctx, f.query, max(want, 0))
-	if err != nil {
+// connectFound finds hosts and connects to the n best, or to all; the connections are in the order of the query. Where a session is wanted each
+// host has promised it, for command. A host that refuses it, cannot be reached, or does not prove who it is, is passed over, and its place is taken
+// by the next one. There being too few is an error, but where all are wanted: then it is one if there is none.
+func (n *network) connectFound(ctx context.Context, f *flags, want int, session bool) ([]hostConn, error) {
+	found := &search{finder: f.finder(), query: f.query}
+	if err := found.first(ctx, max(want, 0)); err != nil {
 		return nil, err
 	}
 	if want == allHosts {
-		want = len(hosts)
-	} else if len(hosts) < want {
-		return nil, fmt.Errorf("%s: %d hosts are found, and %d are wanted", f.query, len(hosts), want)
+		want = len(found.hosts)
+	} else if len(found.hosts) < want {
+		return nil, fmt.Errorf("%s: %d hosts are found, and %d are wanted", f.query, len(found.hosts), want)
 	}
 	type result struct {
 		host int
@@ -91,22 +93,28 @@ func (n *network) connectFound(ctx context.Context, f *flags, want int) ([]hostC
 	results := make(chan result)
 	next := 0
 	connect := func() {
-		i := next
+		i, h := next, found.hosts[next]
 		next++
 		go func() {
-			conn, err := one.dialFound(ctx, f, hosts[i])
+			conn, err := one.dialFound(ctx, f, h, session)
 			results <- result{i, conn, err}
 		}()
 	}
 	for range want {
 		connect()
 	}
-	var failed []error
+	var refused, failed []error
 	conns := map[int]hostConn{}
 	for range want {
 		r := <-results
-		for r.err != nil && next < len(hosts) && ctx.Err() == nil {
-			fmt.Fprintf(n.dialer.Stderr, "cpu: %v; another is taken\n", r.err)
+		for r.err != nil && found.more(ctx, next) {
+			var full *client.RefusedError
+			if errors.As(r.err, &full) {
+				n.log.Info("another host is taken", "err", r.err)
+				refused = append(refused, r.err)
+			} else {
+				fmt.Fprintf(n.dialer.Stderr, "cpu: %v; another is taken\n", r.err)
+			}
 			connect()
 			r = <-results
 		}
@@ -117,7 +125,7 @@ func (n *network) connectFound(ctx context.Context, f *flags, want int) ([]hostC
 		conns[r.host] = r.conn
 	}
 	var all []hostConn
-	for i := range hosts {
+	for i := range found.hosts {
 		if c, ok := conns[i]; ok {
 			all = append(all, c)
 		}
@@ -134,12 +142,45 @@ func (n *network) connectFound(ctx context.Context, f *flags, want int) ([]hostC
 	for _, c := range all {
 		c.Close()
 	}
-	return nil, errors.Join(failed...)
+	return nil, errors.Join(append(refused, failed...)...)
+}
+
+// A search is what is found, and what is found later where that will not do.
+type search struct {
+	finder *dnssd.Finder
+	query  *dnssd.Query
+	hosts  []dnssd.Host // in the order in which they are to be tried
+	over   bool         // all time has been taken that there is
+}
+
+// first finds n hosts, or all with 0.
+func (s *search) first(ctx context.Context, n int) (err error) {
+	s.hosts, err = s.finder.Find(ctx, s.query, n)
+	s.over = n == 0 || s.query.Name.Instance != ""
+	return err
+}
+
+// more says whether there are more than so many hosts. Those that have not answered as soon as others may be among them.
+func (s *search) more(ctx context.Context, than int) bool {
+	if len(s.hosts) > than || s.over || ctx.Err() != nil {
+		return len(s.hosts) > than && ctx.Err() == nil
+	}
+	s.over = true
+	late, err := s.finder.Find(ctx, s.query, 0)
+	if err != nil {
+		return false // of those that were there before each has said why it will not do
+	}
+	for _, h := range late {
+		if !slices.ContainsFunc(s.hosts, func(known dnssd.Host) bool { return strings.EqualFold(known.Name.String(), h.Name.String()) }) {
+			s.hosts = append(s.hosts, h)
+		}
+	}
+	return len(s.hosts) > than && ctx.Err() == nil
 }
 
 // dialFound connects to a host that was found: at the addresses it was heard of at, under the name that it gives itself, with the key that it has
-// announced, which has to be known as any other's.
-func (n *network) dialFound(ctx context.Context, f *flags, found dnssd.Host) (hostConn, error) {
+// announced, which has to be known as any other's. Where a session is wanted it is made.
+func (n *network) dialFound(ctx context.Context, f *flags, found dnssd.Host, session bool) (hostConn, error) {
 	d := n.dialer
 	d.User, d.Port = f.user, f.port
 	name := dnssd.Printable(found.Name.Instance)
@@ -165,7 +206,15 @@ func (n *network) dialFound(ctx context.Context, f *flags, found dnssd.Host) (ho
 	if err != nil {
 		return hostConn{}, fmt.Errorf("%s: %w", name, err)
 	}
-	return hostConn{conn, h, name}, nil
+	c := hostConn{Conn: conn, host: h, name: name}
+	if session {
+		c.reserved = conn.Command(command(f.command)...)
+		if err := c.reserved.Reserve(ctx); err != nil {
+			conn.Close()
+			return hostConn{}, fmt.Errorf("%s: %w", name, err)
+		}
+	}
+	return c, nil
 }
 
 // inTurn asks one question after the other.
@@ -186,7 +235,7 @@ func inTurn(prompt func(context.Context, string, bool) (string, error)) func(con
 
 // runFound runs the session on the best host.
 func (s *setup) runFound(ctx context.Context) error {
-	all, err := s.network.connectFound(ctx, s.flags, 1)
+	all, err := s.network.connectFound(ctx, s.flags, 1, s.flags.attach == 0)
 	if err != nil {
 		return interrupted(ctx, err)
 	}

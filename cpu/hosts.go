@@ -12,7 +12,7 @@ import (
 
 // runOnHosts runs the command on several hosts at once, with no input. The error is the worst that becomes of it anywhere.
 func (s *setup) runOnHosts(ctx context.Context) error {
-	conns, err := s.network.connectFound(ctx, s.flags, s.flags.hosts)
+	conns, err := s.network.connectFound(ctx, s.flags, s.flags.hosts, true)
 	if err != nil {
 		return interrupted(ctx, err)
 	}

@@ -89,8 +89,9 @@ func throughSSH(f *flags) []string {
 // A hostConn is a connection to a host.
 type hostConn struct {
 	*client.Conn
-	host *dial.Host // as it is configured; nil with -self
-	name string     // of a host that was found: its instance
+	host     *dial.Host  // as it is configured; nil with -self
+	name     string      // of a host that was found: its instance
+	reserved *client.Cmd // the command, for which the host has a session already; nil: it has none
 }
 
 // connect connects to the host of the command line, or with -self to this very process.
@@ -103,7 +104,7 @@ func (n *network) connect(ctx context.Context, f *flags) (hostConn, error) {
 		return hostConn{Conn: client.New("self", o, n.trace)}, nil
 	}
 	if f.query != nil {
-		all, err := n.connectFound(ctx, f, 1)
+		all, err := n.connectFound(ctx, f, 1, false)
 		if err != nil {
 			return hostConn{}, err
 		}

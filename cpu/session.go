@@ -96,7 +96,10 @@ func (s *setup) run(ctx context.Context, conn hostConn) error {
 		}
 		defer unmount()
 	}
-	c := conn.Command(command(f.command)...)
+	c := conn.reserved
+	if c == nil {
+		c = conn.Command(command(f.command)...)
+	}
 	configured := conn.host
 	if configured == nil { // with -self there is no host
 		configured = &dial.Host{EscapeChar: '~'}

@@ -12,6 +12,7 @@ import (
 
 	"cpu/ctlfs"
 
+	"github.com/hugelgupf/p9/linux"
 	"github.com/hugelgupf/p9/p9"
 )
 
@@ -84,6 +85,13 @@ func (e *StartError) Error() string { return e.Err.Error() }
 
 func (e *StartError) Unwrap() error { return e.Err }
 
+// RefusedError is a server that makes no session: it has as many as it may, or is drained.
+type RefusedError struct{ Err error }
+
+func (e *RefusedError) Error() string { return "the server takes no more sessions" }
+
+func (e *RefusedError) Unwrap() error { return e.Err }
+
 // Command makes a Cmd.
 func (c *Conn) Command(args ...string) *Cmd { return &Cmd{Args: args, conn: c} }
 
@@ -108,22 +116,36 @@ func (c *Cmd) Run(ctx context.Context) error {
 	return c.Wait()
 }
 
-// Start starts the command. When ctx is done the session ends. An error is a *StartError where the server says why.
-func (c *Cmd) Start(ctx context.Context) error {
+// Reserve has the server make the session, which Start does unless it is made already: then the server will not refuse it any more. It ends with
+// Start's or with the connection. An error is a *RefusedError where the server takes no more.
+func (c *Cmd) Reserve(ctx context.Context) error {
 	control, err := c.conn.Control(ctx)
 	if err != nil {
-		c.closeStreams()
 		return err
 	}
 	s, err := control.New(ctx)
+	if errors.Is(err, linux.EAGAIN) {
+		err = &RefusedError{err}
+	}
 	if err != nil {
-		c.closeStreams()
 		return c.explain(err)
 	}
 	c.session = s
+	return nil
+}
+
+// Start starts the command. When ctx is done the session ends. An error is a *StartError where the server says why, and a *RefusedError where
+// it takes no more sessions.
+func (c *Cmd) Start(ctx context.Context) error {
+	if c.session == nil {
+		if err := c.Reserve(ctx); err != nil {
+			c.closeStreams()
+			return err
+		}
+	}
 	c.ctx, c.cancel = context.WithCancel(ctx)
 	if err := c.start(); err != nil {
-		s.Close(c.ctx)
+		c.session.Close(c.ctx)
 		err = c.explain(err)
 		c.cancel()
 		return err
