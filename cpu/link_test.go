@@ -56,13 +56,26 @@ func (l *link) ip(args ...string) {
 // machine adds a machine to the bridge, and gives its address.
 func (l *link) machine(name string) string {
 	l.t.Helper()
-	l.hosts++
+	l.apart(name)
+	return l.plug(name)
+}
+
+// apart makes a machine that is not on the bridge yet.
+func (l *link) apart(name string) {
+	l.t.Helper()
 	ns := l.name + "-" + name
 	l.ip("netns", "add", ns)
 	l.t.Cleanup(func() { exec.Command("ip", "netns", "del", ns).Run() })
+	l.ip("-n", ns, "link", "set", "lo", "up")
+}
+
+// plug gives a machine an interface on the bridge, and an address that nobody has had, which it returns.
+func (l *link) plug(name string) string {
+	l.t.Helper()
+	l.hosts++
+	ns := l.name + "-" + name
 	l.ip("link", "add", "eth0", "netns", ns, "type", "veth", "peer", "name", name, "netns", l.name+"-bridge")
 	l.ip("-n", l.name+"-bridge", "link", "set", name, "master", "bridge0", "up")
-	l.ip("-n", ns, "link", "set", "lo", "up")
 	l.ip("-n", ns, "link", "set", "eth0", "addrgenmode", "none")
 	l.ip("-n", ns, "link", "set", "eth0", "up")
 	addr := fmt.Sprintf("10.17.1.%d", l.hosts)
@@ -84,16 +97,29 @@ func (l *link) on(name string, args ...string) *exec.Cmd {
 	return c
 }
 
-// serve starts a cpud on a machine that is made for it, with a key of its own, and waits until it is announced.
+// serve starts a cpud on a machine that is made for it.
 func (l *link) serve(name string, flags ...string) *rig {
 	l.t.Helper()
 	addr := l.machine(name)
+	r := l.cpud(name, append([]string{"-dnssd"}, flags...)...)
+	r.addr = addr + ":17010"
+	return r
+}
+
+// cpud starts a cpud on a machine, with a key of its own.
+func (l *link) cpud(name string, flags ...string) *rig {
+	l.t.Helper()
+	return l.daemon(name, programs+"/cpud", flags...)
+}
+
+// daemon is the same with cpud by another name.
+func (l *link) daemon(name, program string, flags ...string) *rig {
+	l.t.Helper()
 	dir := l.t.TempDir()
 	public := writeKey(l.t, dir+"/hostkey")
 	l.know(name, public)
 	r := &rig{t: l.t, dir: l.dir, keys: l.keys}
-	r.start(l.on(name, append([]string{programs + "/cpud", "-a", ":17010", "-hk", dir + "/hostkey", "-ak", l.keys + "/authorized", "-dnssd", "-ttl", "4s"}, flags...)...))
-	r.addr = addr + ":17010"
+	r.start(l.on(name, append([]string{program, "-a", ":17010", "-hk", dir + "/hostkey", "-ak", l.keys + "/authorized", "-ttl", "4s"}, flags...)...))
 	return r
 }
 

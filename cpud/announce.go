@@ -97,6 +97,11 @@ func (a *announcing) start(ctx context.Context, table *session.Table, changed <-
 		})
 	}
 	if a.on {
+		for _, name := range a.announcement.Interfaces {
+			if _, err := net.InterfaceByName(name); err != nil {
+				log.Warn("announced there when it comes", "interface", name, "err", err)
+			}
+		}
 		running.Go(func() {
 			if err := a.run(ctx, table, changed, ssh.FingerprintSHA256(key)); err != nil {
 				log.Error("not announced", "err", err)

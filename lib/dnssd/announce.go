@@ -11,6 +11,7 @@ import (
 
 	"github.com/brutella/dnssd"
 	"github.com/brutella/dnssd/log"
+	"github.com/miekg/dns"
 )
 
 // An Announcement says where a cpu server listens.
@@ -19,7 +20,7 @@ type Announcement struct {
 	Host       string        // the machine's name, without a domain; "" is what the system says
 	Port       int           // TCP
 	Addrs      []net.IP      // that it listens at; none: all of each interface
-	Interfaces []string      // on whose links it is announced; none: all that have multicast
+	Interfaces []string      // on whose links it is announced, once they are there; none: all that have multicast
 	TTL        time.Duration // how long others may remember it, in whole seconds; 0 is the usual. It is set for the whole process
 }
 
@@ -34,15 +35,11 @@ func (a *Announcement) Check() error {
 	if a.TTL < 0 || a.TTL%time.Second != 0 || a.TTL > 1<<31*time.Second {
 		return fmt.Errorf("ttl %v: want whole seconds", a.TTL)
 	}
-	for _, name := range a.Interfaces {
-		if _, err := net.InterfaceByName(name); err != nil {
-			return fmt.Errorf("interface %s: %w", name, err)
-		}
-	}
 	return nil
 }
 
-// Announce announces a server until ctx is done; then it withdraws it, which takes half a second an interface at most, and returns nil.
+// Announce announces a server until ctx is done; then it withdraws it, which takes half a second an interface at most, and returns nil. On
+// Linux it is announced on interfaces that come meanwhile as well, and where addresses change.
 // Texts are what is said of it, each in place of the one before; nothing is announced before the first. Where another machine has the name
 // already, the instance gets another, with a number. An error is that of the network.
 func Announce(ctx context.Context, a Announcement, texts <-chan Text) error {
@@ -62,6 +59,12 @@ func Announce(ctx context.Context, a Announcement, texts <-chan Text) error {
 		dnssd.TTLDefault, dnssd.TTLHostname = uint32(a.TTL/time.Second), uint32(a.TTL/time.Second)
 	}
 	log.Info.Disable() // it would go to standard output
+	// The links are known from before the library looks at them: what changes from then on is not missed.
+	links, err := openLinks()
+	if err != nil {
+		return fmt.Errorf("announce: %w", err)
+	}
+	defer links.close()
 	service, err := dnssd.NewService(dnssd.Config{Name: a.Name.Instance, Type: a.Name.Service, Domain: a.Name.Domain, Host: a.Host,
 		Port: a.Port, IPs: a.Addrs, Ifaces: a.Interfaces, Text: maps.Clone(text)})
 	if err != nil {
@@ -91,6 +94,16 @@ func Announce(ctx context.Context, a Announcement, texts <-chan Text) error {
 		end()
 		return fmt.Errorf("announce: %w", err)
 	}
+	changed, lost := make(chan net.Interface), make(chan error, 1)
+	var following sync.WaitGroup
+	defer following.Wait()
+	follow, unfollow := context.WithCancel(ctx)
+	defer unfollow()
+	following.Go(func() {
+		if err := links.follow(follow, changed); err != nil {
+			lost <- err
+		}
+	})
 	for {
 		select {
 		case text := <-texts:
@@ -99,11 +112,44 @@ func Announce(ctx context.Context, a Announcement, texts <-chan Text) error {
 				return err
 			}
 			handle.UpdateText(maps.Clone(text), responder) // which keeps the map
+		case i := <-changed:
+			announceOn(&i, handle.Service())
+		case err := <-lost:
+			end()
+			return fmt.Errorf("announce: %w", err)
 		case <-ctx.Done():
 			return end()
 		}
 	}
 }
+
+// announceOn announces a service on an interface to those who have not asked. What cannot be sent there is found by asking.
+func announceOn(i *net.Interface, s dnssd.Service) {
+	m := &dns.Msg{Answer: []dns.RR{dnssd.PTR(s), dnssd.SRV(s), dnssd.TXT(s)}}
+	m.Response, m.Authoritative = true, true
+	for _, a := range dnssd.A(s, i) {
+		m.Answer = append(m.Answer, a)
+	}
+	for _, a := range dnssd.AAAA(s, i) {
+		m.Answer = append(m.Answer, a)
+	}
+	if len(m.Answer) == 3 {
+		return // it has no address there, or is not to be announced there
+	}
+	for _, r := range m.Answer[1:] {
+		r.Header().Class |= cacheFlush
+	}
+	packet, err := m.Pack()
+	if err == nil {
+		err = multicast(packet, i)
+	}
+	if err != nil {
+		log.Debug.Printf("%s: %v", i.Name, err)
+	}
+}
+
+// cacheFlush says of a record that there is no other of its name and kind but those beside it (section 10.2 of RFC 6762).
+const cacheFlush = 1 << 15
 
 // watched is a context that tells when it is waited for.
 type watched struct {

@@ -10,7 +10,9 @@
 //
 // Multicast DNS is github.com/brutella/dnssd's, v1.2.14. What it does not do is done here, around it: a lookup asks once, so Find asks
 // again; it reports a host once for each interface, so those are put together; it does not report a text that has changed, so Watch looks
-// up anew; its readers spin when a context's deadline passes, so here contexts are only ever cancelled. What cannot be mended from outside:
+// up anew; its readers spin when a context's deadline passes, so here contexts are only ever cancelled; it hears no questions on
+// an interface that comes later, and tells nobody of an address that does, so on Linux links does. What cannot be mended from outside:
 // a goroutine of a lookup that has ended may wait for ever to hand over its last packet; instance names that are not ASCII are found
-// without their texts; a domain on the link is one word; and the time that records live is one for the whole process.
+// without their texts; a domain on the link is one word; the time that records live is one for the whole process; and on a link that comes
+// later the instance's name is not probed for, so that of two with the same name, the library notices only by their addresses.
 package dnssd

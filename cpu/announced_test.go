@@ -1,0 +1,106 @@
+//go:build linux
+
+package main_test
+
+import (
+	"fmt"
+	"io"
+	"net"
+	"os"
+	"regexp"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/miekg/dns"
+)
+
+// TestLinks: a server is announced, to those who do not ask, on an interface that comes once it runs, with its address, with another one, and when
+// it has gone and comes back; who asks is answered there, with the addresses that there are.
+func TestLinks(t *testing.T) {
+	t.Parallel()
+	l := newLink(t)
+	l.apart("h1")
+	l.cpud("h1", "-dnssd", "-interface", "eth0")
+	heard := newLineLog()
+	l.assist("term", "TestHearer", hearer+"=yes", heard)
+	if heard.find(regexp.MustCompile("^"+hearerReady)) == "" {
+		t.Fatalf("nobody listens:\n%s", heard.text())
+	}
+	// hears waits until the address has been announced, and then asks.
+	hears := func(addr string) {
+		t.Helper()
+		quoted := regexp.QuoteMeta(addr)
+		if heard.find(regexp.MustCompile(`^h1\._ncpu\._tcp\.local\. \S*\b`+quoted+`\b`)) == "" {
+			t.Fatalf("%s is not announced:\n%s", addr, heard.text())
+		}
+		l.see("dnssd:", `^\[{"name":"h1",.*"addresses":\["`+quoted+`"(,"fe80:[^"]*")*\]`)
+	}
+	hears(l.plug("h1"))
+	ns := l.name + "-h1"
+	l.ip("-n", ns, "addr", "add", "10.17.1.99/24", "dev", "eth0")
+	if heard.find(regexp.MustCompile(`10\.17\.1\.99`)) == "" {
+		t.Fatalf("the second address is not announced:\n%s", heard.text())
+	}
+	// With the first goes the other, which is of the same network, unless it is told to stay.
+	l.ip("netns", "exec", ns, "sysctl", "-q", "net.ipv4.conf.eth0.promote_secondaries=1")
+	l.ip("-n", ns, "addr", "del", "10.17.1.2/24", "dev", "eth0")
+	l.see("dnssd:", `^\[{"name":"h1",.*"addresses":\["10\.17\.1\.99"(,"fe80:[^"]*")*\]`)
+	l.ip("-n", ns, "link", "del", "eth0")
+	l.see("dnssd:", `^\[\]`)
+	hears(l.plug("h1"))
+	if out := must(t, l.cpu("dnssd://h1._ncpu._tcp/", "hostname")); out != "h1\n" {
+		t.Errorf("%q", out)
+	}
+}
+
+const (
+	hearer      = "CPU_TEST_HEAR"
+	hearerReady = "all ears"
+)
+
+// TestHearer says what hosts are announced on eth0, a line each with the instance and its addresses, until the end of its input, and asks for
+// nothing. It is run by TestLinks, and otherwise does nothing.
+func TestHearer(t *testing.T) {
+	if os.Getenv(hearer) == "" {
+		return
+	}
+	eth0, err := net.InterfaceByName("eth0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	conn, err := net.ListenMulticastUDP("udp4", eth0, &net.UDPAddr{IP: net.IPv4(224, 0, 0, 251), Port: 5353})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var hearing sync.WaitGroup
+	hearing.Go(func() {
+		for packet := make([]byte, 9000); ; {
+			n, err := conn.Read(packet)
+			if err != nil {
+				return // closed
+			}
+			var m dns.Msg
+			if m.Unpack(packet[:n]) != nil || !m.Response {
+				continue
+			}
+			var instance string
+			var addrs []string
+			for _, r := range m.Answer {
+				switch r := r.(type) {
+				case *dns.SRV:
+					instance = r.Hdr.Name
+				case *dns.A:
+					addrs = append(addrs, r.A.String())
+				}
+			}
+			if instance != "" {
+				fmt.Println(instance, strings.Join(addrs, ","))
+			}
+		}
+	})
+	fmt.Println(hearerReady)
+	io.Copy(io.Discard, os.Stdin)
+	conn.Close()
+	hearing.Wait()
+}
