@@ -269,6 +269,10 @@ func run(args []string) error {
 	if err != nil {
 		return err
 	}
+	certificates, err := server.HostCertificates(f.hostKey)
+	if err != nil {
+		return err
+	}
 	var listeners []net.Listener
 	if !f.stdio {
 		if listeners, err = inherited(os.Getenv); err != nil {
@@ -304,8 +308,8 @@ func run(args []string) error {
 		}
 		defer m.Close()
 	}
-	srv, err := server.New(server.Config{HostKeys: []ssh.Signer{key}, AuthorizedKeys: f.keys, RevokedKeys: f.revoked, Table: table, Log: log,
-		LoginGrace: f.grace, MaxTries: f.tries, Startups: f.startups, Penalties: f.penalties, Exempt: f.exempt,
+	srv, err := server.New(server.Config{HostKeys: []ssh.Signer{key}, HostCertificates: certificates, AuthorizedKeys: f.keys, RevokedKeys: f.revoked,
+		Table: table, Log: log, LoginGrace: f.grace, MaxTries: f.tries, Startups: f.startups, Penalties: f.penalties, Exempt: f.exempt,
 		MaxChannels: f.channels, Alive: f.alive, Idle: f.idle, GatewayPorts: f.gateway})
 	if err != nil {
 		return err

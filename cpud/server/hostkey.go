@@ -3,6 +3,7 @@
 package server
 
 import (
+	"bytes"
 	"crypto/ed25519"
 	"crypto/rand"
 	"encoding/pem"
@@ -12,6 +13,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 
 	"golang.org/x/crypto/ssh"
 )
@@ -33,6 +35,44 @@ func HostKey(file string) (ssh.Signer, error) {
 		return nil, fmt.Errorf("host key: %s: %w", file, err)
 	}
 	return key, nil
+}
+
+// HostCertificates reads the certificate of a host key, whose name is the key's with -cert.pub after it, as ssh-keygen(1) has it. There need
+// be none.
+func HostCertificates(file string) ([]*ssh.Certificate, error) {
+	file += "-cert.pub"
+	text, err := os.ReadFile(file)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, fmt.Errorf("host certificate: %w", err)
+	}
+	key, _, _, _, err := ssh.ParseAuthorizedKey(text)
+	if err != nil {
+		return nil, fmt.Errorf("host certificate: %s: %w", file, err)
+	}
+	cert, ok := key.(*ssh.Certificate)
+	if !ok {
+		return nil, fmt.Errorf("host certificate: %s: a key without a certificate", file)
+	}
+	return []*ssh.Certificate{cert}, nil
+}
+
+// certifiedHostKey gives the one of the keys that cert is for, which shows the certificate with it.
+func certifiedHostKey(cert *ssh.Certificate, keys []ssh.Signer) (ssh.Signer, error) {
+	if cert.CertType != ssh.HostCert {
+		return nil, errors.New("host certificate: not a host's")
+	}
+	if !slices.Contains(userSignatures, cert.Signature.Format) {
+		return nil, fmt.Errorf("host certificate: signed with %s", cert.Signature.Format)
+	}
+	for _, k := range keys {
+		if bytes.Equal(k.PublicKey().Marshal(), cert.Key.Marshal()) {
+			return ssh.NewCertSigner(cert, k)
+		}
+	}
+	return nil, fmt.Errorf("host certificate: for %s, which is no host key here", ssh.FingerprintSHA256(cert.Key))
 }
 
 func readHostKey(file string) ([]byte, error) {

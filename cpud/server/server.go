@@ -25,7 +25,8 @@ import (
 
 // Config says what a server is to be.
 type Config struct {
-	HostKeys []ssh.Signer // at least one
+	HostKeys         []ssh.Signer       // at least one
+	HostCertificates []*ssh.Certificate // each of one of them, and shown besides it
 
 	// AuthorizedKeys is a file of keys for all users, in place of each user's own ~/.ssh/authorized_keys; "" is none.
 	AuthorizedKeys string
@@ -99,12 +100,23 @@ func New(c Config) (*Server, error) {
 		PublicKeyAuthAlgorithms: userSignatures,
 		ServerVersion:           version,
 	}
+	var keys []ssh.Signer
 	for _, k := range c.HostKeys {
 		modern, err := modernHostKey(k)
 		if err != nil {
 			return nil, err
 		}
-		s.ssh.AddHostKey(modern)
+		keys = append(keys, modern)
+	}
+	for _, cert := range c.HostCertificates {
+		signer, err := certifiedHostKey(cert, keys)
+		if err != nil {
+			return nil, err
+		}
+		keys = append(keys, signer)
+	}
+	for _, k := range keys {
+		s.ssh.AddHostKey(k)
 	}
 	return s, nil
 }
