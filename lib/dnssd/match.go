@@ -9,6 +9,7 @@ import (
 
 // Match says which requirements a text does not meet, one after the other, in words; none if it meets all.
 func (q *Query) Match(t Text) (failed []string) {
+	wanted := q.alternatives()
 	done := map[string]bool{}
 	for _, r := range q.require {
 		if q.anything[r.key] {
@@ -21,9 +22,8 @@ func (q *Query) Match(t Text) (failed []string) {
 				continue
 			}
 			done[r.key] = true
-			wanted := q.alternatives(r.key)
-			if !has || !slices.ContainsFunc(wanted, func(v string) bool { return same(v, got) }) {
-				failed = append(failed, fmt.Sprintf("%s, want %s", is(r.key, got, has), strings.Join(wanted, " or ")))
+			if !has || !slices.ContainsFunc(wanted[r.key], func(v string) bool { return same(v, got) }) {
+				failed = append(failed, fmt.Sprintf("%s, want %s", is(r.key, got, has), strings.Join(wanted[r.key], " or ")))
 			}
 		case '!':
 			if has && same(r.value, got) {
@@ -40,11 +40,12 @@ func (q *Query) Match(t Text) (failed []string) {
 	return failed
 }
 
-// alternatives are the values of which a key is to have one.
-func (q *Query) alternatives(key string) (all []string) {
+// alternatives are the values by their keys, of which each is to have one.
+func (q *Query) alternatives() map[string][]string {
+	all := map[string][]string{}
 	for _, r := range q.require {
-		if r.key == key && r.op == '=' {
-			all = append(all, r.value)
+		if r.op == '=' {
+			all[r.key] = append(all[r.key], r.value)
 		}
 	}
 	return all

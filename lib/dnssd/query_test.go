@@ -2,6 +2,7 @@ package dnssd
 
 import (
 	"errors"
+	"fmt"
 	"strings"
 	"testing"
 )
@@ -194,6 +195,11 @@ func FuzzParseQuery(f *testing.F) {
 	f.Add("dnssd://a%20b._ncpu._tcp.local/?arch=arm64&cores=>4&cores=<16&near=!x&os=*&sort=>load&sort==near")
 	f.Add("dnssd://example.org/_x._udp/inst?mem.avail=>1.5G")
 	f.Add("dnssd:?a=%zz")
+	var many strings.Builder
+	for i := range 5000 {
+		fmt.Fprintf(&many, "k%d=v&k%d=<%d&k=%d&", i, i, i, i)
+	}
+	f.Add("dnssd:?" + many.String())
 	f.Fuzz(func(t *testing.T, uri string) {
 		q, err := ParseQuery(uri)
 		if err != nil {
