@@ -7,6 +7,7 @@ import (
 	"io"
 	"net"
 	"os"
+	"os/exec"
 	"regexp"
 	"strings"
 	"sync"
@@ -19,9 +20,18 @@ import (
 // it has gone and comes back; who asks is answered there, with the addresses that there are.
 func TestLinks(t *testing.T) {
 	t.Parallel()
+	for _, flags := range [][]string{{"-dnssd"}, {"-dnssd", "-interface", "eth0"}} {
+		t.Run(strings.Join(flags, " "), func(t *testing.T) {
+			t.Parallel()
+			testLinks(t, flags)
+		})
+	}
+}
+
+func testLinks(t *testing.T, flags []string) {
 	l := newLink(t)
 	l.apart("h1")
-	l.cpud("h1", "-dnssd", "-interface", "eth0")
+	l.cpud("h1", flags...)
 	heard := newLineLog()
 	l.assist("term", "TestHearer", hearer+"=yes", heard)
 	if heard.find(regexp.MustCompile("^"+hearerReady)) == "" {
@@ -37,10 +47,20 @@ func TestLinks(t *testing.T) {
 		l.see("dnssd:", `^\[{"name":"h1",.*"addresses":\["`+quoted+`"(,"fe80:[^"]*")*\]`)
 	}
 	hears(l.plug("h1"))
+	// What comes in by a port of a bridge, as a container has one, is heard at the bridge.
 	ns := l.name + "-h1"
+	l.ip("-n", ns, "link", "add", "name", "docker0", "type", "bridge")
+	l.ip("-n", ns, "link", "add", "name", "inside", "type", "veth", "peer", "name", "port")
+	l.ip("-n", ns, "link", "set", "port", "master", "docker0", "up")
+	l.ip("-n", ns, "addr", "add", "10.20.0.1/24", "dev", "port")
 	l.ip("-n", ns, "addr", "add", "10.17.1.99/24", "dev", "eth0")
 	if heard.find(regexp.MustCompile(`10\.17\.1\.99`)) == "" {
 		t.Fatalf("the second address is not announced:\n%s", heard.text())
+	}
+	for device, member := range map[string]bool{"eth0": true, "port": false} {
+		if groups := must(t, exec.Command("ip", "-n", ns, "maddress", "show", "dev", device)); strings.Contains(groups, " 224.0.0.251") != member {
+			t.Errorf("the groups of %s:\n%s", device, groups)
+		}
 	}
 	// With the first goes the other, which is of the same network, unless it is told to stay.
 	l.ip("netns", "exec", ns, "sysctl", "-q", "net.ipv4.conf.eth0.promote_secondaries=1")

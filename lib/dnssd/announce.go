@@ -60,7 +60,7 @@ func Announce(ctx context.Context, a Announcement, texts <-chan Text) error {
 	}
 	log.Info.Disable() // it would go to standard output
 	// The links are known from before the library looks at them: what changes from then on is not missed.
-	links, err := openLinks()
+	links, err := openLinks(a.Interfaces)
 	if err != nil {
 		return fmt.Errorf("announce: %w", err)
 	}

@@ -68,7 +68,7 @@ func (f *Finder) timeout() time.Duration {
 // found is all hosts of the service, wanted or not, by name. On the links each sighting is told as it happens.
 func (f *Finder) found(ctx context.Context, q *Query, n int, tell func(sighting) error) (map[string]Host, error) {
 	if f.Server != "" {
-		ctx, cancel := context.WithTimeout(ctx, f.timeout())
+		ctx, cancel := context.WithTimeoutCause(ctx, f.timeout(), fmt.Errorf("no answer in %v", f.timeout()))
 		defer cancel()
 		return askServer(ctx, f.Server, q.Name)
 	}

@@ -20,23 +20,24 @@ import (
 // multicast DNS are heard, by every socket of this machine: the library's joins its group on the interfaces that are there when it begins, and the
 // kernel hands what comes for a group that anybody has joined to all who are bound to the port (IP_MULTICAST_ALL in ip(7)).
 type links struct {
-	changes   *netlink.Conn
-	addresses *rtnetlink.Conn
-	joined    map[int]*membership
-	known     map[int][]netip.Prefix // addresses by the interface's index, in order
+	names   []string        // of those that count; none: all do
+	changes *netlink.Conn   // tells
+	kernel  *rtnetlink.Conn // to be asked
+	joined  map[int]*membership
+	known   map[int][]netip.Prefix // addresses by the interface's index, in order
 }
 
-func openLinks() (*links, error) {
+func openLinks(names []string) (*links, error) {
 	changes, err := netlink.Dial(unix.NETLINK_ROUTE, &netlink.Config{Groups: unix.RTMGRP_LINK | unix.RTMGRP_IPV4_IFADDR | unix.RTMGRP_IPV6_IFADDR})
 	if err != nil {
 		return nil, err
 	}
-	addresses, err := rtnetlink.Dial(nil)
+	kernel, err := rtnetlink.Dial(nil)
 	if err != nil {
 		changes.Close()
 		return nil, err
 	}
-	l := &links{changes: changes, addresses: addresses, joined: map[int]*membership{}}
+	l := &links{names: names, changes: changes, kernel: kernel, joined: map[int]*membership{}}
 	if _, err := l.update(); err != nil {
 		l.close()
 		return nil, err
@@ -46,7 +47,7 @@ func openLinks() (*links, error) {
 
 func (l *links) close() {
 	l.changes.Close()
-	l.addresses.Close()
+	l.kernel.Close()
 	for _, m := range l.joined {
 		m.close()
 	}
@@ -82,13 +83,17 @@ func (l *links) usable() (map[int][]netip.Prefix, error) {
 	if err != nil {
 		return nil, err
 	}
-	addresses, err := l.addresses.Address.List()
+	addresses, err := l.kernel.Address.List()
 	if err != nil {
 		return nil, err
 	}
+	ports := l.ports()
 	all := map[int][]netip.Prefix{}
 	for _, i := range interfaces {
-		if i.Flags&net.FlagUp == 0 || i.Flags&net.FlagMulticast == 0 {
+		switch {
+		case i.Flags&net.FlagUp == 0 || i.Flags&net.FlagMulticast == 0 || ports[i.Index]:
+			continue
+		case len(l.names) > 0 && !slices.Contains(l.names, i.Name):
 			continue
 		}
 		for _, a := range addresses {
@@ -106,6 +111,22 @@ func (l *links) usable() (map[int][]netip.Prefix, error) {
 		slices.SortFunc(all[i.Index], netip.Prefix.Compare)
 	}
 	return all, nil
+}
+
+// ports are the interfaces that are part of another one, where what comes in by them is heard: as a bridge has for each container. Where the kernel
+// cannot be understood there are none.
+func (l *links) ports() map[int]bool {
+	all := map[int]bool{}
+	found, err := l.kernel.Link.List()
+	if err != nil {
+		return nil
+	}
+	for _, i := range found {
+		if a := i.Attributes; a != nil && a.Info != nil && slices.Contains([]string{"bridge", "bond", "team"}, a.Info.SlaveKind) {
+			all[int(i.Index)] = true
+		}
+	}
+	return all
 }
 
 // announcedAgain is how long after the first announcement of a change the second comes (section 8.3 of RFC 6762).
