@@ -72,6 +72,12 @@ func testLinks(t *testing.T, flags []string) {
 	if out := must(t, l.cpu("dnssd://h1._ncpu._tcp/", "hostname")); out != "h1\n" {
 		t.Errorf("%q", out)
 	}
+	// An address of the link is one too, with the interface that the terminal has there.
+	l.ip("-n", ns, "-4", "addr", "flush", "dev", "eth0")
+	l.see("dnssd:", `^\[{"name":"h1",.*"addresses":\["fe80:[^"]*%eth0"\]`)
+	if out := must(t, l.cpu("dnssd://h1._ncpu._tcp/", "hostname")); out != "h1\n" {
+		t.Errorf("over IPv6: %q", out)
+	}
 }
 
 const (

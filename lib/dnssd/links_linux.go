@@ -148,19 +148,16 @@ func (l *links) follow(ctx context.Context, tell chan<- net.Interface) error {
 		}
 	}
 	var again []int
-	var when time.Time // that those are told of once more; zero: there are none
+	var when time.Time // that those are told of once more; zero: nothing is to be done
 	for {
 		changed, err := l.update()
-		if err != nil {
-			return fmt.Errorf("interfaces: %w", err)
-		}
 		announce(changed)
-		if len(changed) > 0 {
-			for _, i := range changed {
-				if !slices.Contains(again, i) {
-					again = append(again, i)
-				}
+		for _, i := range changed {
+			if !slices.Contains(again, i) {
+				again = append(again, i)
 			}
+		}
+		if err != nil || len(changed) > 0 { // who could not look, for want of file descriptors say, looks again then
 			when = time.Now().Add(announcedAgain)
 		}
 		l.changes.SetReadDeadline(when)
