@@ -80,6 +80,29 @@ func testLinks(t *testing.T, flags []string) {
 	}
 }
 
+// TestNames: an instance is found by the name, the service and the domain that cpud is told to announce, and not by others.
+func TestNames(t *testing.T) {
+	t.Parallel()
+	l := newLink(t)
+	l.serve("h1", "-instance", "Big one, no. 1", "-service", "_work._tcp", "-domain", "lan")
+	known, err := os.ReadFile(l.keys + "/known_hosts")
+	if err != nil {
+		t.Fatal(err)
+	}
+	write(t, l.keys+"/known_hosts", []byte(strings.ReplaceAll(string(known), "[h1.local]", "[h1.lan]")), 0o600)
+	l.see("dnssd://_work._tcp.lan", `^\[{"name":"Big one, no\. 1","service":"_work\._tcp","domain":"lan","host":"h1\.lan"`)
+	for _, uri := range []string{"dnssd://big%20one,%20no.%201._work._tcp.lan/", "dnssd://lan/_work._tcp/Big%20one,%20no.%201", "dnssd://_work._tcp.lan"} {
+		if out := must(t, l.cpu(uri, "sh", "-c", "echo `hostname`: $cpuhost")); out != "h1: Big one, no. 1\n" {
+			t.Errorf("%s: %q", uri, out)
+		}
+	}
+	for _, uri := range []string{"dnssd:", "dnssd://_work._tcp", "dnssd://lan"} {
+		if _, errs, status := run(t, l.cpu("-timeout", "1s", uri, "true")); status != 255 || !strings.Contains(errs, uri+": nobody answers") {
+			t.Errorf("%s: %q, exit status %d", uri, errs, status)
+		}
+	}
+}
+
 const (
 	hearer      = "CPU_TEST_HEAR"
 	hearerReady = "all ears"
