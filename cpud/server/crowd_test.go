@@ -9,6 +9,8 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	"golang.org/x/crypto/ssh"
 )
 
 // crowd is how many clients of one kind there are.
@@ -33,6 +35,9 @@ func TestCrowd(t *testing.T) {
 		"a slow version": func(ctx context.Context, c net.Conn) { drip(ctx, c, "SSH-2.0-"+string(make([]byte, 200))) },
 		"a slow exchange": func(ctx context.Context, c net.Conn) {
 			drip(ctx, c, "SSH-2.0-crowd\r\n\x00\x00\x04\x00\x04\x14"+string(make([]byte, 1000)))
+		},
+		"an exchange and no more": func(ctx context.Context, c net.Conn) {
+			ssh.NewClientConn(c, "", &ssh.ClientConfig{HostKeyCallback: ssh.InsecureIgnoreHostKey()})
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
