@@ -41,27 +41,36 @@ func examples(t *testing.T, page string) (script, output string) {
 }
 
 // TestManual runs the shell session of ctlfs(4) in the three places where the tree is seen: in a session, on the server, at the terminal.
+// In each of them sessions are administered as well.
 func TestManual(t *testing.T) {
 	page, flags := manual, []string{"-mount", "auto"}
 	if programs := os.Getenv(guestPrograms); programs != "" {
 		page, flags = filepath.Join(programs, guestManual), []string{"-mount", os.Getenv(guestMount)}
 	}
 	script, want := examples(t, page)
-	there := t.TempDir()
+	there := publicDir(t)
 	r := newRig(t, append([]string{"-m", there}, flags...)...)
-	check := func(t *testing.T, c *exec.Cmd) {
-		stdout, stderr, status := run(t, c)
+	check := func(t *testing.T, shell place) {
+		stdout, stderr, status := run(t, shell(script))
 		if stdout != want || status != 0 {
 			t.Errorf("the examples print %q, want %q; exit status %d\n%s", stdout, want, status, stderr)
 		}
+		administer(t, r, shell)
 	}
-	at := func(dir string) *exec.Cmd {
-		return exec.Command("sh", "-c", strings.ReplaceAll(script, "/mnt/cpu", dir))
+	at := func(dir string) place {
+		return func(script string) *exec.Cmd {
+			return exec.Command("bash", "-c", strings.ReplaceAll(script, "/mnt/cpu", dir))
+		}
 	}
-	t.Run("session", func(t *testing.T) { check(t, r.terminal(nil, "sh", "-c", script)) })
-	t.Run("server", func(t *testing.T) { check(t, at(there)) })
+	t.Run("session", func(t *testing.T) {
+		check(t, func(script string) *exec.Cmd { return r.terminal(nil, "bash", "-c", script) })
+	})
+	t.Run("server", func(t *testing.T) {
+		check(t, at(there))
+		others(t, there)
+	})
 	t.Run("terminal", func(t *testing.T) {
-		here := t.TempDir()
+		here := publicDir(t)
 		c := r.terminal(append([]string{"-m", here}, flags...))
 		said := newLineLog()
 		c.Stderr = said
@@ -75,6 +84,7 @@ func TestManual(t *testing.T) {
 			}
 		}
 		check(t, at(here))
+		others(t, here)
 		c.Process.Signal(syscall.SIGTERM)
 		if err := c.Wait(); err != nil || said.text() != "" {
 			t.Errorf("cpu -m: %v: %s", err, said.text())
@@ -83,6 +93,20 @@ func TestManual(t *testing.T) {
 			t.Error("the tree is mounted still")
 		}
 	})
+}
+
+// publicDir is a directory that other users reach.
+func publicDir(t *testing.T) string {
+	t.Helper()
+	dir, err := os.MkdirTemp("", "cpu-test-")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { os.Remove(dir) })
+	if err := os.Chmod(dir, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	return dir
 }
 
 // TestManualGuest is the same in a guest, where the tree is mounted by either way.

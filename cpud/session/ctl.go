@@ -45,7 +45,12 @@ func (s *Session) ctl(ctx context.Context, line []string) error {
 	switch verb {
 	case "start":
 		return s.start(ctx)
-	case "stop", "cont", "kill", "hangup":
+	case "stop", "cont":
+		if err := s.Note(verb, true); err != nil {
+			return timely(err)
+		}
+		return s.untilStopped(ctx, verb == "stop")
+	case "kill", "hangup":
 		return timely(s.Note(verb, true))
 	case "note":
 		return timely(s.Note(args[0], false))
@@ -74,6 +79,24 @@ func (s *Session) ctl(ctx context.Context, line []string) error {
 	}
 	s.mu.Lock()
 	return s.endStdin() // eof
+}
+
+// untilStopped waits until the command is stopped, or is not, or has ended.
+func (s *Session) untilStopped(ctx context.Context, stopped bool) error {
+	for {
+		s.mu.Lock()
+		state, turn := s.state, s.turn
+		s.mu.Unlock()
+		if state == ctlfs.Ended || (state == ctlfs.Stopped) == stopped {
+			return nil
+		}
+		select {
+		case <-turn:
+		case <-s.ended.Done():
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
 }
 
 // timely makes EINVAL of ESRCH: to a ctl file, a note that nothing can take is a command at the wrong time.

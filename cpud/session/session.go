@@ -45,6 +45,7 @@ type Session struct {
 
 	mu         sync.Mutex
 	state      ctlfs.State
+	turn       chan struct{} // closed, and made anew, when the command stops or goes on
 	holds      int
 	keep       bool
 	keepMax    int  // bytes of each output that wait for a reader
@@ -85,7 +86,7 @@ type terminal struct {
 func newSession(t *Table, n int, u ctlfs.User) *Session {
 	s := &Session{table: t, number: n, owner: u, gone: make(chan struct{}), state: ctlfs.Idle,
 		partial: map[string]error{}, vars: map[string]string{}, services: map[string]*service{}, trees: map[int]*tree{}, dialling: map[int]chan dialled{},
-		spools: map[*stream]*spool{}, posts: make(chan struct{})}
+		spools: map[*stream]*spool{}, posts: make(chan struct{}), turn: make(chan struct{})}
 	s.ctx, s.cancel = context.WithCancel(context.Background())
 	s.began, s.begin = context.WithCancel(s.ctx)
 	s.ended, s.end = context.WithCancel(s.ctx)

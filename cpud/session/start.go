@@ -249,6 +249,8 @@ func (s *Session) handle(w *socket, m *message, result chan<- error) {
 			if m.Kind == kindStopped {
 				s.state = ctlfs.Stopped
 			}
+			close(s.turn)
+			s.turn = make(chan struct{})
 		}
 		s.mu.Unlock()
 	case kindExit:

@@ -25,7 +25,10 @@ func OpenFUSE(dir string, o Options) (*os.File, error) {
 	if err != nil {
 		return nil, &os.PathError{Op: "open", Path: fuseDevice, Err: err}
 	}
-	data := fmt.Sprintf("fd=%d,rootmode=40000,user_id=%d,group_id=%d,allow_other", fd, unix.Geteuid(), unix.Getegid())
+	data := fmt.Sprintf("fd=%d,rootmode=40000,user_id=%d,group_id=%d", fd, unix.Geteuid(), unix.Getegid())
+	if !o.private {
+		data += ",allow_other"
+	}
 	if o.CheckModes {
 		data += ",default_permissions"
 	}

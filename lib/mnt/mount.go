@@ -32,7 +32,7 @@ type Mount struct {
 }
 
 // MountTree mounts the tree on the directory dir and serves it until ctx is done, the directory is unmounted, or Close is called. It takes root,
-// or for FUSE the program fusermount3.
+// or for FUSE the program fusermount3. Processes of other users than this one's do not get in: the tree knows one user, whoever asks here.
 func MountTree(ctx context.Context, dir, how string, tree p9.Attacher, o Options) (*Mount, error) {
 	if how == Auto {
 		how = FUSE
@@ -40,6 +40,7 @@ func MountTree(ctx context.Context, dir, how string, tree p9.Attacher, o Options
 			how = V9FS
 		}
 	}
+	o.private = true
 	m := &Mount{dir: dir, done: make(chan struct{})}
 	ctx, m.cancel = context.WithCancel(ctx)
 	serve, err := m.mount(ctx, how, tree, o)

@@ -22,6 +22,9 @@ type Options struct {
 	// IDs are user and group ids as the far side has them and as this mount shows them, in both directions. Other ids pass as they are.
 	// v9fs cannot map ids and ignores them.
 	IDs []IDMap
+
+	// private lets nobody in but the user who mounts: a tree that [MountTree] mounts is attached as him.
+	private bool
 }
 
 // Stats counts what the kernel asks of mounts that are served by FUSE.

@@ -6,6 +6,7 @@ import (
 	"bytes"
 	"fmt"
 	"os"
+	"strconv"
 	"strings"
 
 	"cpu/lib/ninep"
@@ -37,7 +38,11 @@ func MountV9FS(dir string, conn *os.File, o Options, aname string) error {
 	}
 	cerr := c.Control(func(fd uintptr) {
 		// Mapped files want cache=mmap; access=any because the far side serves one user, whoever asks here.
-		data := fmt.Sprintf("trans=fd,rfdno=%d,wfdno=%d,version=9p2000.L,msize=%d,cache=mmap,access=any,aname=%s", fd, fd, v9fsMsize, aname)
+		access := "any"
+		if o.private {
+			access = strconv.Itoa(unix.Geteuid())
+		}
+		data := fmt.Sprintf("trans=fd,rfdno=%d,wfdno=%d,version=9p2000.L,msize=%d,cache=mmap,access=%s,aname=%s", fd, fd, v9fsMsize, access, aname)
 		err = unix.Mount(o.source(), dir, "9p", o.flags(), data)
 	})
 	if err == nil {
