@@ -63,7 +63,7 @@ func testLinks(t *testing.T, flags []string) {
 		}
 	}
 	// With the first goes the other, which is of the same network, unless it is told to stay.
-	l.ip("netns", "exec", ns, "sysctl", "-q", "net.ipv4.conf.eth0.promote_secondaries=1")
+	must(t, l.on("h1", "sh", "-c", "echo 1 >/proc/sys/net/ipv4/conf/eth0/promote_secondaries"))
 	l.ip("-n", ns, "addr", "del", "10.17.1.2/24", "dev", "eth0")
 	l.see("dnssd:", `^\[{"name":"h1",.*"addresses":\["10\.17\.1\.99"(,"fe80:[^"]*")*\]`)
 	l.ip("-n", ns, "link", "del", "eth0")

@@ -86,10 +86,10 @@ func TestFound(t *testing.T) {
 	}
 }
 
-// TestHostGone: a host that is drained, one that ends and one that is cut off are not found any more; a session is counted as it begins.
+// TestHostGone: a host that is drained, one that ends and one that is cut off are not found any more, and one that drains no longer is; a session is counted as it begins.
 func TestHostGone(t *testing.T) {
 	t.Parallel()
-	l, h1, _, _ := threeHosts(t)
+	l, h1, h2, _ := threeHosts(t)
 	busy := l.cpu("dnssd://h1._ncpu._tcp/", "cat")
 	stdin, err := busy.StdinPipe()
 	if err != nil {
@@ -104,16 +104,18 @@ func TestHostGone(t *testing.T) {
 	if out := must(t, l.cpu("dnssd:?tenants=<0", "hostname")); out != "h2\n" {
 		t.Errorf("the host without tenants: %q", out)
 	}
-	drain := func(word string) {
-		c := l.cpu("-ctl", "dnssd://h2._ncpu._tcp/", "write", "/ctl")
-		if word == "undrain" {
-			c = l.cpu("-ctl", "-p", "17010", "h2.local", "write", "/ctl")
-		}
+	control := func(word string, host ...string) {
+		t.Helper()
+		c := l.cpu(append(append([]string{"-ctl"}, host...), "write", "/ctl")...)
 		c.Stdin = strings.NewReader(word)
 		must(t, c)
 	}
-	drain("drain")
+	control("drain", "dnssd://h2._ncpu._tcp/")
 	l.see("dnssd:", `^\[{"name":"h1",[^{]*{[^{]*},{"name":"h3"|^\[{"name":"h1"[^{]*{[^{]*}},{"name":"h3"`)
+	addr, _, _ := strings.Cut(h2.addr, ":")
+	control("undrain", "-o", "HostKeyAlias=[h2.local]:17010", addr)
+	l.see("dnssd:", `"h1".*"h2".*"h3"`)
+	control("drain", "dnssd://h2._ncpu._tcp/")
 	h1.daemon.Process.Signal(syscall.SIGTERM)
 	l.see("dnssd:", `^\[{"name":"h3"`)
 	l.cut("h3")
