@@ -105,12 +105,12 @@ func (l *login) won() []any {
 func (l *login) about(err error) []any {
 	var all []any
 	if l.name != "" {
-		all = append(all, "user", l.name)
+		all = append(all, "user", clip(l.name))
 	}
 	for _, t := range l.tried {
-		all = append(all, "key", t)
+		all = append(all, "key", clip(t))
 	}
-	return append(all, "err", err)
+	return append(all, "err", clip(err))
 }
 
 // penalty is what a login that failed costs.

@@ -73,6 +73,7 @@ type Server struct {
 	startups  startups
 	penalties penalties
 	refusals  *refusals
+	failures  failures
 }
 
 // New makes a server. It fails if there is no table, no host key or one of a kind that is not used any more, or a list of revoked keys that
@@ -148,7 +149,11 @@ func (s *Server) Serve(ctx context.Context, l net.Listener) error {
 			return fmt.Errorf("%s: %w", l.Addr(), err)
 		}
 		if s.penalties.refuses(c.RemoteAddr()) {
-			s.Log.Debug("refused", "from", c.RemoteAddr().String())
+			if s.Log.Enabled(ctx, slog.LevelDebug) {
+				served.Go(func() {
+					s.failures.say(connCtx, s.Log, func() { s.Log.Debug("refused", "from", c.RemoteAddr().String()) })
+				})
+			}
 			io.WriteString(c, notNow) // a new connection has room for it
 			c.Close()
 			continue
@@ -183,12 +188,17 @@ func (s *Server) ServeConn(ctx context.Context, c net.Conn) {
 			err = errGaveWay
 		}
 		s.Table.Failures.Add(1)
-		log.Info("no login", login.about(err)...)
+		var until time.Time
+		refused := false
 		if stayed && ctx.Err() == nil {
-			if until, refused := s.penalties.add(c.RemoteAddr(), login.penalty(s.Penalties, err)); refused {
+			until, refused = s.penalties.add(c.RemoteAddr(), login.penalty(s.Penalties, err))
+		}
+		s.failures.say(ctx, s.Log, func() {
+			log.Info("no login", login.about(err)...)
+			if refused {
 				log.Warn("no more logins from there", "until", until)
 			}
-		}
+		})
 		return
 	}
 	log = log.With(login.won()...)
