@@ -2,10 +2,14 @@ package dial
 
 import (
 	"context"
+	"crypto/rand"
 	"log/slog"
 	"net"
+	"os/exec"
 	"strings"
 	"testing"
+
+	"golang.org/x/crypto/ssh"
 )
 
 // TestBindAddress: the connection comes from the address that is configured.
@@ -84,22 +88,47 @@ func TestConnectionAttempts(t *testing.T) {
 
 // TestRevokedHostKeys: a key of the file is not taken, though it is known; and neither is any if the file cannot be read.
 func TestRevokedHostKeys(t *testing.T) {
-	user := testKey(9)
-	for _, c := range []struct{ text, want string }{
-		{"# old ones\n" + marshal(testKey(1)), "is revoked: HOME/revoked"},
-		{marshal(testKey(2)), ""},
-		{"SSHKRL\n\x00", "a binary list"},
-		{"ssh-ed25519 AAAA\n", "line 1"},
+	if _, err := exec.LookPath("ssh-keygen"); err != nil {
+		t.Skip("ssh-keygen is not installed: apt install openssh-client")
+	}
+	user, authority := testKey(9), testKey(5)
+	signer := testSigner(testKey(1))
+	cert := &ssh.Certificate{Key: signer.PublicKey(), Serial: 7, CertType: ssh.HostCert, ValidPrincipals: []string{"127.0.0.1"}, ValidBefore: ssh.CertTimeInfinity}
+	if err := cert.SignCert(rand.Reader, testSigner(authority)); err != nil {
+		t.Fatal(err)
+	}
+	certified, err := ssh.NewCertSigner(cert, signer)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range []struct{ text, words, want string }{
+		{text: "# old ones\n" + marshal(testKey(1)), want: "is revoked: HOME/revoked"},
+		{text: marshal(testKey(2))},
+		{text: "SSHKRL\n\x00", want: "ends too early"},
+		{text: "ssh-ed25519 AAAA\n", want: "HOME/revoked: 1: not a public key"},
+		{words: "key: " + marshal(testKey(1)), want: "is revoked: HOME/revoked"},
+		{words: "key: " + marshal(authority), want: "is revoked: HOME/revoked"},
+		{words: "serial: 1-7", want: "is revoked: HOME/revoked"},
+		{words: "serial: 8"},
 	} {
-		h := newHost(t, testSigner(testKey(1)), user)
+		h := newHost(t, certified, user)
 		config := testConfig(t)
 		writeKey(t, config.Home+"/key", user)
-		writeFile(t, config.Home+"/revoked", c.text)
+		if c.words == "" {
+			writeFile(t, config.Home+"/revoked", c.text)
+		} else {
+			writeFile(t, config.Home+"/words", c.words)
+			writeFile(t, config.Home+"/authority", marshal(authority))
+			out, err := exec.Command("ssh-keygen", "-q", "-k", "-f", config.Home+"/revoked", "-s", config.Home+"/authority", config.Home+"/words").CombinedOutput()
+			if err != nil {
+				t.Fatalf("ssh-keygen: %v\n%s", err, out)
+			}
+		}
 		config.IdentityFiles = []string{config.Home + "/key"}
 		config.Options = []string{"RevokedHostKeys=%d/revoked"}
-		config.knows(t, at(h.port, testKey(1)))
+		config.knows(t, "@cert-authority * "+marshal(authority))
 		if got := try(t, config, h.port); (c.want == "") != (got == "") || !strings.Contains(got, c.want) {
-			t.Errorf("%q: got %q, want %q", c.text, got, c.want)
+			t.Errorf("%q: got %q, want %q", c.text+c.words, got, c.want)
 		}
 	}
 }

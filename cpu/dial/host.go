@@ -23,7 +23,7 @@ type Host struct {
 
 	UserKnownHosts  []string // the first is where new hosts are remembered
 	KnownHosts      []string // the global ones
-	RevokedHostKeys []string // files of public keys
+	RevokedHostKeys []string // lists that lib/krl reads
 	HashKnownHosts  bool
 	Strict          string // StrictHostKeyChecking: yes, ask, accept-new, no
 

@@ -6,7 +6,6 @@ import (
 	"crypto/sha1"
 	"encoding/base64"
 	"errors"
-	"fmt"
 	"io/fs"
 	"os"
 	"strings"
@@ -88,26 +87,4 @@ func hashMatches(pattern, host string) bool {
 	mac := hmac.New(sha1.New, salt)
 	mac.Write([]byte(host))
 	return hmac.Equal(want, mac.Sum(nil))
-}
-
-// parseKeyList reads public keys, one a line. What cannot be read is an error, for it may be what is looked for: OpenSSH's binary lists, which
-// ssh-keygen -k makes, are not understood.
-func parseKeyList(text []byte) ([]ssh.PublicKey, error) {
-	if bytes.HasPrefix(text, []byte("SSHKRL\n\x00")) {
-		return nil, errors.New("a binary list, which cpu does not read")
-	}
-	var all []ssh.PublicKey
-	n := 0
-	for line := range bytes.Lines(text) {
-		n++
-		if line = bytes.TrimSpace(line); len(line) == 0 || line[0] == '#' {
-			continue
-		}
-		key, _, _, _, err := ssh.ParseAuthorizedKey(line)
-		if err != nil {
-			return nil, fmt.Errorf("line %d: %w", n, err)
-		}
-		all = append(all, key)
-	}
-	return all, nil
 }

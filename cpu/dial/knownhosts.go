@@ -12,6 +12,8 @@ import (
 	"strings"
 	"time"
 
+	"cpu/lib/krl"
+
 	"golang.org/x/crypto/ssh"
 	"golang.org/x/crypto/ssh/knownhosts"
 )
@@ -153,10 +155,10 @@ func (k *known) check(_ string, remote net.Addr, key ssh.PublicKey) error {
 }
 
 func (k *known) accept(remote net.Addr, key ssh.PublicKey) error {
+	if err := k.revoked(key); err != nil {
+		return err
+	}
 	if cert, ok := key.(*ssh.Certificate); ok {
-		if err := k.revoked(cert.SignatureKey, cert.Key); err != nil {
-			return err
-		}
 		if k.has(markerAuthority, cert.SignatureKey) {
 			name := k.host.HostName
 			if k.host.Alias != "" {
@@ -166,9 +168,6 @@ func (k *known) accept(remote net.Addr, key ssh.PublicKey) error {
 			return checker.CheckHostKey(net.JoinHostPort(name, k.host.Port), remote, key)
 		}
 		key = cert.Key // of an authority that is not known, it is a key like any other
-	}
-	if err := k.revoked(key); err != nil {
-		return err
 	}
 	if k.has("", key) {
 		return nil
@@ -199,22 +198,24 @@ func (k *known) has(marker string, key ssh.PublicKey) bool {
 	return slices.ContainsFunc(k.entries, func(e hostEntry) bool { return e.marker == marker && equal(e.key, key) })
 }
 
-// revoked fails if one of the keys is revoked, by a line of the lists or a file of RevokedHostKeys.
-func (k *known) revoked(keys ...ssh.PublicKey) error {
+// revoked fails if a key is revoked, by a line of the lists or a file of RevokedHostKeys; of a certificate, if its key is, or its authority's.
+func (k *known) revoked(key ssh.PublicKey) error {
 	for _, file := range k.host.RevokedHostKeys {
 		text, err := os.ReadFile(file)
 		if err != nil {
 			return fmt.Errorf("revoked host keys: %w", err)
 		}
-		revoked, err := parseKeyList(text)
+		revoked, err := krl.Parse(text)
 		if err != nil {
 			return fmt.Errorf("revoked host keys: %s: %w", file, err)
 		}
-		for _, key := range keys {
-			if slices.ContainsFunc(revoked, func(r ssh.PublicKey) bool { return equal(r, key) }) {
-				return fmt.Errorf("the host key %s is revoked: %s", ssh.FingerprintSHA256(key), file)
-			}
+		if revoked.Revokes(key) {
+			return fmt.Errorf("the host key %s is revoked: %s", ssh.FingerprintSHA256(key), file)
 		}
+	}
+	keys := []ssh.PublicKey{key}
+	if cert, ok := key.(*ssh.Certificate); ok {
+		keys = []ssh.PublicKey{cert.SignatureKey, cert.Key}
 	}
 	for _, e := range k.entries {
 		for _, key := range keys {

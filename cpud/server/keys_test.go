@@ -165,9 +165,6 @@ func FuzzAuthorizedKey(f *testing.F) {
 		if _, err := matchKey([]byte(text), "me", cert, from, time.Unix(0, 0)); err == nil {
 			t.Errorf("%q let a forged certificate in", text)
 		}
-		if revoked, err := parseRevoked([]byte(text)); err == nil && len(revoked) > 0 && !strings.Contains(text, " ") {
-			t.Errorf("%q revokes keys", text)
-		}
 		if err == nil && !rights.noTTY && strings.HasPrefix(text, "no-pty ") && strings.Count(text, "\n") == 0 {
 			t.Errorf("%q gave a terminal", text)
 		}
