@@ -1,4 +1,4 @@
-//go:build linux
+//go:build linux && !portable
 
 package exportfs
 
@@ -372,5 +372,23 @@ func TestSpecialFiles(t *testing.T) {
 	}
 	if _, err := os.Lstat(root + "/fifo"); err != nil {
 		t.Error(err)
+	}
+}
+
+// TestOpenFileReached: a fid that is not open reaches the file as long as one is.
+func TestOpenFileReached(t *testing.T) {
+	_, top, root := export(t, Options{})
+	f := create(t, top, "f", p9.ReadWrite)
+	unopened := walk(t, top, "f")
+	if _, err := f.WriteAt([]byte("te"), 0); err != nil {
+		t.Fatal(err)
+	}
+	want(t, "unlink", top.UnlinkAt("f", 0), nil)
+	write(t, root+"/f", "another")
+	if _, _, a, err := unopened.GetAttr(p9.AttrMask{}); err != nil || a.Size != 2 {
+		t.Errorf("getattr of the unopened fid: %v, %v", a, err)
+	}
+	if got := content(t, open(t, unopened, "", p9.ReadOnly)); got != "te" {
+		t.Errorf("opened after unlink: %q", got)
 	}
 }

@@ -1,4 +1,4 @@
-//go:build darwin || freebsd
+//go:build darwin || freebsd || portable
 
 package exportfs
 
@@ -14,6 +14,12 @@ import (
 // neverBlock keeps an open from waiting should a FIFO have taken a file's place.
 const neverBlock = unix.O_NONBLOCK
 
+// times are what stat(2) tells of them; each system has its own names for the fields.
+type times struct {
+	access, modification, change syscall.Timespec
+	birth                        *syscall.Timespec // nil: the system does not say
+}
+
 // identify completes i by what the system says of the file. It never needs the file open.
 func identify(i *info, fi os.FileInfo, _ *os.File) bool {
 	s, ok := fi.Sys().(*syscall.Stat_t)
@@ -28,11 +34,14 @@ func identify(i *info, fi os.FileInfo, _ *os.File) bool {
 	a.RDev = p9.Dev(unix.Major(uint64(s.Rdev)))<<8 | p9.Dev(unix.Minor(uint64(s.Rdev)))&0xff
 	a.BlockSize, a.Blocks = uint64(s.Blksize), uint64(s.Blocks)
 	set := func(sec, nsec *uint64, t syscall.Timespec) { *sec, *nsec = uint64(t.Sec), uint64(t.Nsec) }
-	set(&a.ATimeSeconds, &a.ATimeNanoSeconds, s.Atimespec)
-	set(&a.MTimeSeconds, &a.MTimeNanoSeconds, s.Mtimespec)
-	set(&a.CTimeSeconds, &a.CTimeNanoSeconds, s.Ctimespec)
-	set(&a.BTimeSeconds, &a.BTimeNanoSeconds, s.Birthtimespec)
-	i.valid.UID, i.valid.GID, i.valid.BTime = true, true, true
+	t := timesOf(s)
+	set(&a.ATimeSeconds, &a.ATimeNanoSeconds, t.access)
+	set(&a.MTimeSeconds, &a.MTimeNanoSeconds, t.modification)
+	set(&a.CTimeSeconds, &a.CTimeNanoSeconds, t.change)
+	i.valid.UID, i.valid.GID = true, true
+	if i.valid.BTime = t.birth != nil; i.valid.BTime {
+		set(&a.BTimeSeconds, &a.BTimeNanoSeconds, *t.birth)
+	}
 	return true
 }
 
@@ -46,7 +55,8 @@ func fileTimes(f *os.File, a, m time.Time) error {
 	if !ok {
 		return unix.ENOSYS
 	}
-	tv := []unix.Timeval{unix.NsecToTimeval(syscall.TimespecToNsec(s.Atimespec)), unix.NsecToTimeval(syscall.TimespecToNsec(s.Mtimespec))}
+	is := timesOf(s)
+	tv := []unix.Timeval{unix.NsecToTimeval(syscall.TimespecToNsec(is.access)), unix.NsecToTimeval(syscall.TimespecToNsec(is.modification))}
 	for i, t := range []time.Time{a, m} {
 		if !t.IsZero() {
 			tv[i] = unix.NsecToTimeval(t.UnixNano())
