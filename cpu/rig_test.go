@@ -113,6 +113,12 @@ func write(t testing.TB, path string, data []byte, mode os.FileMode) {
 // newRig starts a cpud on a free port of the loopback. Its end, with nothing left behind, is the test's cleanup.
 func newRig(t testing.TB, flags ...string) *rig {
 	t.Helper()
+	return newRigWith(t, nil, flags...)
+}
+
+// newRigWith is newRig for a cpud that is started in that way.
+func newRigWith(t testing.TB, how *syscall.SysProcAttr, flags ...string) *rig {
+	t.Helper()
 	r := &rig{t: t, dir: t.TempDir(), keys: t.TempDir()}
 	// The name is checked against the address as written: every port of the loopback counts as the same host here.
 	newKeys(t, r.keys, "cputest")
@@ -120,7 +126,9 @@ func newRig(t testing.TB, flags ...string) *rig {
 	write(t, r.keys+"/here", []byte("cd /mnt/term/$dir\n"), 0o644)
 	r.flags = []string{"-n", "default", "-n", r.keys + "/here"}
 	args := append([]string{"-a", "127.0.0.1:0", "-hk", r.keys + "/hostkey", "-ak", r.keys + "/authorized"}, flags...)
-	r.start(exec.Command(programs+"/cpud", args...))
+	daemon := exec.Command(programs+"/cpud", args...)
+	daemon.SysProcAttr = how
+	r.start(daemon)
 	return r
 }
 

@@ -3,22 +3,24 @@
 package session
 
 import (
-	"runtime"
 	"runtime/debug"
+	"time"
 )
 
-// hoard is how many bytes of memory that nothing uses cpud may keep for sessions to come, when it has none.
-const hoard = 12 << 20
+// quiet is for how long there has been no session when memory is given back to the system: what many at once have needed is not to be
+// missed by others on a small machine. The runtime would get around to it in some minutes, and keep a part.
+const quiet = 2 * time.Second
 
-// release gives memory back to the system when the last session has gone: what many at once have needed is not to be missed by others on a
-// small machine. The runtime would get around to it in some minutes.
-func release() {
-	var m runtime.MemStats
-	runtime.ReadMemStats(&m)
-	if m.Sys-m.HeapReleased < hoard {
+// rest gives memory back, unless there are sessions again. The timer that remove sets calls it.
+func (t *Table) rest() {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.closed || len(t.sessions) > 0 {
 		return
 	}
-	// What is pooled survives one collection.
-	debug.FreeOSMemory()
-	debug.FreeOSMemory()
+	t.work.Go(func() {
+		// What is pooled survives one collection.
+		debug.FreeOSMemory()
+		debug.FreeOSMemory()
+	})
 }

@@ -47,7 +47,7 @@ type Table struct {
 	fuse   bool // services are mounted with FUSE
 	began  time.Time
 	usage  usage
-	work   sync.WaitGroup // sessions being taken down
+	work   sync.WaitGroup // sessions being taken down, and what comes after the last
 
 	past                    ninep.Stats // with services posted in sessions that are gone
 	server                  ninep.Stats
@@ -60,6 +60,7 @@ type Table struct {
 
 	mu       sync.Mutex
 	sessions map[int]*Session
+	resting  *time.Timer // runs while there are none; nil: there never were
 	draining bool
 	closed   bool
 }
@@ -98,6 +99,9 @@ func (t *Table) New(u ctlfs.User) (ctlfs.Session, error) {
 	close(control.ready)
 	s.services[controlService] = control
 	t.sessions[s.number] = s
+	if t.resting != nil {
+		t.resting.Stop()
+	}
 	t.changed()
 	return s, nil
 }
@@ -168,7 +172,7 @@ func (t *Table) remove(s *Session) {
 		t.past.BytesIn.Add(s.nine.BytesIn.Load())
 		t.past.BytesOut.Add(s.nine.BytesOut.Load())
 		if len(t.sessions) == 0 {
-			t.work.Go(release)
+			t.resting = time.AfterFunc(quiet, t.rest)
 		}
 	}
 }
@@ -180,6 +184,9 @@ func (t *Table) Served() *ninep.Stats { return &t.server }
 func (t *Table) Close() error {
 	t.mu.Lock()
 	t.closed = true
+	if t.resting != nil {
+		t.resting.Stop()
+	}
 	t.mu.Unlock()
 	for _, s := range t.all() {
 		s.destroy()
