@@ -10,8 +10,6 @@ import (
 	"strings"
 	"syscall"
 	"testing"
-
-	"cpu/lib/umltest"
 )
 
 // A board is a machine with a kernel and cpud, and nothing else: its own mounts, its own network, a root with /cpud, /dev, /proc and an
@@ -92,43 +90,8 @@ func TestMainJob(t *testing.T) {
 	}
 }
 
-// TestMainJobHere has terminal and server on one machine. The guests run it.
-func TestMainJobHere(t *testing.T) {
-	var flags []string
-	if mount := os.Getenv(guestMount); mount != "" {
-		flags = append(flags, "-mount", mount)
-	}
-	mainJob(t, newRig(t, flags...))
-}
-
-// Variables by which a test tells itself, run once more in a guest, where its programs are and how to mount.
-const (
-	guestPrograms = "CPU_TEST_PROGRAMS"
-	guestMount    = "CPU_TEST_MOUNT"
-)
-
-// TestMainJobGuest is the main job in a guest whose kernel has v9fs, by either way of mounting.
-func TestMainJobGuest(t *testing.T) {
-	t.Parallel()
-	inGuests(t, "TestMainJobHere", t.TempDir())
-}
-
-// inGuests runs a test of this package once more in a guest, for each way of mounting. Share is a directory that the guest sees.
-func inGuests(t *testing.T, test, share string) {
-	t.Helper()
-	// Built anew, for the race detector does not run in the guest.
-	must(t, exec.Command("go", "test", "-c", "-o", share+"/cpu.test", "."))
-	must(t, exec.Command("cp", programs+"/cpu", programs+"/cpud", share))
-	for _, mount := range []string{"fuse", "v9fs"} {
-		t.Run(mount, func(t *testing.T) {
-			out, status := umltest.Run(t, share, []string{guestPrograms + "=" + share, guestMount + "=" + mount},
-				share+"/cpu.test", "-test.v", "-test.run=^"+test+"$")
-			if status != "0" || !strings.Contains(out, "--- PASS: "+test) {
-				t.Errorf("in the guest: exit status %s\n%s", status, out)
-			}
-		})
-	}
-}
+// TestMainJobHere has terminal and server on one machine.
+func TestMainJobHere(t *testing.T) { mainJob(t, newRig(t)) }
 
 func mainJob(t *testing.T, r *rig) {
 	t.Run("a service of Plan 9", func(t *testing.T) { plan9Service(t, r) })

@@ -113,11 +113,3 @@ func publicDir(t *testing.T) string {
 	}
 	return dir
 }
-
-// TestManualGuest is the same in a guest, where the tree is mounted by either way.
-func TestManualGuest(t *testing.T) {
-	t.Parallel()
-	share := t.TempDir()
-	must(t, exec.Command("cp", manual, filepath.Join(share, guestManual)))
-	inGuests(t, "TestManual", share)
-}

@@ -10,8 +10,6 @@ import (
 	"slices"
 	"strings"
 	"testing"
-
-	"cpu/lib/umltest"
 )
 
 // reach reads a file of the terminal's on the rig's server, which listens where host says.
@@ -102,27 +100,5 @@ func TestThroughSSH(t *testing.T) {
 	}
 	if b, err := os.ReadFile(r.keys + "/known_hosts"); err != nil || !strings.Contains(string(b), "cpud.there ") {
 		t.Errorf("the key is not remembered: %q, %v", b, err)
-	}
-}
-
-// TestVsock is the main thing over vsock, in a guest whose kernel connects it to itself.
-func TestVsock(t *testing.T) {
-	if os.Getenv(guestPrograms) != "" {
-		r := listening(t, func(keys string) *exec.Cmd {
-			return exec.Command(programs+"/cpud", "-net", "vsock", "-hk", keys+"/hostkey", "-ak", keys+"/authorized")
-		})
-		for _, c := range []*exec.Cmd{r.reach("vsock/local"), r.reach("1", "-net", "vsock")} {
-			if got := must(t, c); got != "the terminal's\n" {
-				t.Errorf("said %q", got)
-			}
-		}
-		return
-	}
-	share := t.TempDir()
-	must(t, exec.Command("go", "test", "-c", "-o", share+"/cpu.test", "."))
-	must(t, exec.Command("cp", programs+"/cpu", programs+"/cpud", share))
-	out, status := umltest.Run(t, share, []string{guestPrograms + "=" + share}, share+"/cpu.test", "-test.v", "-test.run=^TestVsock$")
-	if status != "0" || !strings.Contains(out, "--- PASS: TestVsock") {
-		t.Errorf("in the guest: exit status %s\n%s", status, out)
 	}
 }
