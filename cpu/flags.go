@@ -36,6 +36,7 @@ loaded. The default is $cpu, and without it .; decpu is cpu without $cpu.
   -G           show what the configuration says of the host, as ssh
   -L spec      forward a port or a socket here to the host's side, repeatable
   -R spec      forward one at the host to here, repeatable
+  -D spec      forward to where a SOCKS client asks for at the host's side, repeatable
   -A -a        forward the agent, do not
   -N           no command: forward only
   -t -T        a terminal always, never
@@ -133,6 +134,11 @@ func parseFlags(args []string, getenv func(string) string) (*flags, error) {
 	set.BoolVar(&f.configuration, "G", false, "")
 	set.Func("L", "", func(v string) error {
 		s, err := forward.ParseLocal(v)
+		f.local = append(f.local, s)
+		return err
+	})
+	set.Func("D", "", func(v string) error {
+		s, err := forward.ParseDynamic(v)
 		f.local = append(f.local, s)
 		return err
 	})

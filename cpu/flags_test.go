@@ -8,6 +8,8 @@ import (
 	"testing"
 	"time"
 
+	"cpu/cpu/dial"
+	"cpu/cpu/forward"
 	"cpu/lib/dnssd"
 )
 
@@ -31,6 +33,9 @@ func TestFlags(t *testing.T) {
 		{args: "-p 22 -l me -F none -i a -i b -o A=1 -o B=2 -J hop host", want: flags{port: "22", user: "me", config: "none",
 			identities: []string{"a", "b"}, options: []string{"A=1", "B=2", "ProxyJump=hop"}, jump: "hop", host: "host"}},
 		{args: "-ssh -J hop -p 22 host", want: flags{ssh: true, jump: "hop", port: "22", host: "host"}},
+		{args: "-D /s -L /l:/c host", want: flags{local: []forward.Spec{{Listen: forward.Address{Path: "/s"}},
+			{Listen: forward.Address{Path: "/l"}, Connect: forward.Address{Path: "/c"}}}, host: "host"}},
+		{args: "-D 1080:host:80 host", err: `invalid value "1080:host:80" for flag -D: 1080:host:80: want [bind:]port, or a socket`},
 		{args: "-net vsock 3", want: flags{network: "vsock", host: "3"}},
 		{args: "-t -e A=1 -e B -E host", want: flags{tty: true, env: []string{"A=1", "B"}, noEnv: true, host: "host"}},
 		{args: "-T -d -v -9 - host", want: flags{noTTY: true, debug: true, verbose: true, trace: "-", host: "host"}},
@@ -158,4 +163,22 @@ func query(t *testing.T, uri string, usual bool) *dnssd.Query {
 		q.Default(runtime.GOARCH, runtime.GOOS)
 	}
 	return q
+}
+
+// TestForwardSpecs: the configuration adds to the flags; and where it says so, what has no host to listen at listens on every address.
+func TestForwardSpecs(t *testing.T) {
+	f, err := parseFlags(strings.Fields("-L 1:a:2 -L localhost:3:a:4 -L /s:/c -D 5 -R 6:a:7 host"), func(string) string { return "" })
+	if err != nil {
+		t.Fatal(err)
+	}
+	for gateway, want := range map[bool]string{false: "localhost:1 localhost:3 /s localhost:5 localhost:8 localhost:9", true: ":1 localhost:3 /s :5 :8 :9"} {
+		local, remote, err := f.specs(&dial.Host{LocalForwards: []string{"8:a:10"}, DynamicForwards: []string{"9"}, RemoteForwards: []string{"11"}, GatewayPorts: gateway})
+		var got []string
+		for _, s := range local {
+			got = append(got, s.Listen.String())
+		}
+		if err != nil || strings.Join(got, " ") != want || len(remote) != 2 || remote[0].Listen.Host != "localhost" || remote[1].Listen.Port != 11 {
+			t.Errorf("GatewayPorts %v: %v, %v, %v; want %s", gateway, got, remote, err, want)
+		}
+	}
 }

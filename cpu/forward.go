@@ -14,25 +14,22 @@ import (
 
 // forwards says whether anything is to be forwarded to or from h.
 func (f *flags) forwards(h *dial.Host) bool {
-	return len(f.local)+len(f.remote)+len(h.LocalForwards)+len(h.RemoteForwards) > 0 || h.ForwardAgent != ""
+	return len(f.local)+len(f.remote)+len(h.LocalForwards)+len(h.RemoteForwards)+len(h.DynamicForwards) > 0 || h.ForwardAgent != ""
 }
 
 // forwarding connects to a host for this process alone, for what is forwarded is its own, and ends with it. As with ssh, what cannot be forwarded
 // is told, and the rest goes on, unless ExitOnForwardFailure is set.
 func (n *network) forwarding(ctx context.Context, h *dial.Host, f *flags) (*client.Conn, error) {
-	local, err := addSpecs(f.local, h.LocalForwards, forward.ParseLocal)
+	local, remote, err := f.specs(h)
 	if err != nil {
-		return nil, fmt.Errorf("LocalForward: %w", err)
-	}
-	remote, err := addSpecs(f.remote, h.RemoteForwards, forward.ParseRemote)
-	if err != nil {
-		return nil, fmt.Errorf("RemoteForward: %w", err)
+		return nil, err
 	}
 	s, err := n.dialer.DialHost(ctx, h)
 	if err != nil {
 		return nil, err
 	}
 	set := forward.New(s, n.log)
+	set.RemoteOpen = h.PermitRemoteOpen
 	var failed []error
 	for _, spec := range local {
 		failed = append(failed, set.Local(spec))
@@ -59,6 +56,25 @@ func (n *network) forwarding(ctx context.Context, h *dial.Host, f *flags) (*clie
 		}
 	}
 	return conn, nil
+}
+
+// specs are what is listened for at this end, and at the server's, by the command line and the configuration.
+func (f *flags) specs(h *dial.Host) (local, remote []forward.Spec, err error) {
+	if local, err = addSpecs(f.local, h.LocalForwards, forward.ParseLocal); err != nil {
+		return nil, nil, fmt.Errorf("LocalForward: %w", err)
+	}
+	if local, err = addSpecs(local, h.DynamicForwards, forward.ParseDynamic); err != nil {
+		return nil, nil, fmt.Errorf("DynamicForward: %w", err)
+	}
+	if remote, err = addSpecs(f.remote, h.RemoteForwards, forward.ParseRemote); err != nil {
+		return nil, nil, fmt.Errorf("RemoteForward: %w", err)
+	}
+	for i := range local {
+		if h.GatewayPorts && local[i].Unbound {
+			local[i].Listen.Host = ""
+		}
+	}
+	return local, remote, nil
 }
 
 // addSpecs are those of the command line and those of the configuration.

@@ -7,6 +7,8 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"net/http"
+	"net/http/httptest"
 	"os"
 	"os/exec"
 	"regexp"
@@ -119,6 +121,48 @@ func TestForward(t *testing.T) {
 	if c, err := net.Dial("tcp", "127.0.0.1:"+allocated); err == nil {
 		c.Close()
 		t.Error("the port is still there")
+	}
+}
+
+// TestForwardOnRequest: -D, and -R with a port alone, lead to where clients of SOCKS ask, in each of its versions; from the server only where
+// PermitRemoteOpen lets them.
+func TestForwardOnRequest(t *testing.T) {
+	needs(t, "curl", "curl")
+	r := newRig(t)
+	web := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { io.WriteString(w, "served") }))
+	defer web.Close()
+	_, port, _ := net.SplitHostPort(web.Listener.Addr().String())
+	allocated := func(log *lineLog) string {
+		t.Helper()
+		m := log.find(regexp.MustCompile(`^Allocated port \d+ for remote forward to socks\n`))
+		if m == "" {
+			t.Fatalf("cpu said %q", log.text())
+		}
+		return "127.0.0.1:" + strings.Fields(m)[2]
+	}
+	log, _ := r.forwarding("-N", "-D", r.dir+"/here", "-o", "DynamicForward="+r.dir+"/configured", "-R", "0")
+	limited, _ := r.forwarding("-v", "-N", "-R", "0", "-o", "PermitRemoteOpen=127.0.0.1:"+port)
+	there, fewer := allocated(log), allocated(limited)
+	for _, c := range []struct{ proxy, host, want string }{
+		{"socks4://localhost" + r.dir + "/here", "127.0.0.1:" + port, "served"},
+		{"socks4a://localhost" + r.dir + "/here", "localhost:" + port, "served"},
+		{"socks5://localhost" + r.dir + "/here", "127.0.0.1:" + port, "served"},
+		{"socks5h://localhost" + r.dir + "/here", "localhost:" + port, "served"},
+		{"socks5h://localhost" + r.dir + "/configured", "localhost:" + port, "served"},
+		{"socks5h://localhost" + r.dir + "/here", "no.such.host.invalid:" + port, ""},
+		{"socks4a://" + there, "localhost:" + port, "served"},
+		{"socks5h://" + there, "localhost:" + port, "served"},
+		{"socks5h://" + there, "no.such.host.invalid:" + port, ""},
+		{"socks5h://" + fewer, "127.0.0.1:" + port, "served"},
+		{"socks5h://" + fewer, "localhost:" + port, ""},
+	} {
+		stdout, stderr, status := run(t, exec.Command("curl", "-q", "-sS", "-x", c.proxy, "http://"+c.host))
+		if stdout != c.want || (status == 0) != (c.want != "") {
+			t.Errorf("%s by %s: %q, exit status %d\n%s", c.host, c.proxy, stdout, status, stderr)
+		}
+	}
+	if limited.find(regexp.MustCompile("not permitted by PermitRemoteOpen")) == "" {
+		t.Errorf("what is not permitted is not said: %q", limited.text())
 	}
 }
 

@@ -265,6 +265,13 @@ func (h *Host) forwards(s sshconfig.Settings, e *expansion) {
 	if s.Yes("clearallforwardings") {
 		return
 	}
+	switch permitted := s["permitremoteopen"]; {
+	case len(permitted) == 0, strings.EqualFold(permitted[0], "any"):
+	case strings.EqualFold(permitted[0], "none"):
+		h.PermitRemoteOpen = []string{}
+	default:
+		h.PermitRemoteOpen = permitted
+	}
 	for keyword, list := range map[string]*[]string{"localforward": &h.LocalForwards, "remoteforward": &h.RemoteForwards, "dynamicforward": &h.DynamicForwards} {
 		for _, f := range s[keyword] {
 			*list = append(*list, e.env(f))

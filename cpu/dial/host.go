@@ -46,7 +46,8 @@ type Host struct {
 	// What is to be forwarded, each as -L, -R and -D of ssh(1) take it. The package forwards nothing itself.
 	LocalForwards, RemoteForwards, DynamicForwards []string
 
-	ForwardAgent         string // socket of the agent that the host may use; "" is none
+	PermitRemoteOpen     []string // where clients of RemoteForwards without an end may be connected: host:port each, with * for any; nil is anywhere
+	ForwardAgent         string   // socket of the agent that the host may use; "" is none
 	ExitOnForwardFailure bool
 	GatewayPorts         bool // local forwards without a bind address listen on every address
 

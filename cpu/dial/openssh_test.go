@@ -95,6 +95,10 @@ var comparisons = []comparison{
 	{name: "another escape", host: "board", text: "EscapeChar %\nRequestTTY yes\n"},
 	{name: "forwards", host: "board", text: "LocalForward 8080 [localhost]:80\nLocalForward 8080 [localhost]:80\nLocalForward [127.0.0.1]:1 [h]:2\nRemoteForward 9090 [localhost]:90\n" +
 		"RemoteForward 1080\nExitOnForwardFailure yes\nGatewayPorts yes\n"},
+	{name: "forwards on request", host: "board", text: "DynamicForward 1080\nDynamicForward [127.0.0.1]:1081\nPermitRemoteOpen board:80 [::1]:* *:443\nPermitRemoteOpen none\n"},
+	{name: "no forwards on request", host: "board", text: "PermitRemoteOpen none\n"},
+	{name: "any forwards on request", host: "board", text: "PermitRemoteOpen any\n"},
+	{name: "forwards on request to no port", host: "board", text: "PermitRemoteOpen board\n"},
 	{name: "forwards cleared", host: "board", text: "LocalForward 8080 [localhost]:80\nHost board\n\tClearAllForwardings yes\n"},
 	{name: "agent forwarded", host: "board", text: "ForwardAgent yes\n"},
 	{name: "options first", host: "board", options: []string{"-o", "Port=98", "-o", "user \"quoted\"", "-o", "stricthostkeychecking no"}, text: "Port 1\nUser two\n"},
@@ -264,7 +268,7 @@ func expected(h *Host, keyword string, theirs []string, c *Config) []string {
 		return []string{map[string]string{"true": "yes", "false": "no"}[first] + map[bool]string{true: first}[first != "true" && first != "false"]}
 	case "controlpersist":
 		return []string{strings.Replace(first, "no", "0", 1)}
-	case "localforward", "remoteforward":
+	case "localforward", "remoteforward", "dynamicforward":
 		var all []string
 		for _, f := range theirs {
 			all = append(all, strings.ReplaceAll(strings.TrimSuffix(f, " [socks]:0"), " ", ":"))

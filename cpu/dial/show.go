@@ -51,8 +51,16 @@ func (h *Host) shown() map[string][]string {
 		"connectionattempts": number(h.Attempts), "serveralivecountmax": number(h.AliveCount), "serveraliveinterval": number(int(h.AliveInterval.Seconds())),
 		"controlpath": some(strings.TrimPrefix(h.ControlPath, NoControlPath)), "batchmode": yes(h.BatchMode),
 		"localforward": h.LocalForwards, "exitonforwardfailure": yes(h.ExitOnForwardFailure), "gatewayports": yes(h.GatewayPorts), "remoteforward": h.RemoteForwards,
-		"sendenv": h.SendEnv, "setenv": h.SetEnv, "requesttty": some(h.RequestTTY), "loglevel": some(h.LogLevel),
+		"dynamicforward": h.DynamicForwards,
+		"sendenv":        h.SendEnv, "setenv": h.SetEnv, "requesttty": some(h.RequestTTY), "loglevel": some(h.LogLevel),
 		"addressfamily": {map[string]string{"tcp": "any", "tcp4": "inet", "tcp6": "inet6"}[h.network]},
+	}
+	all["permitremoteopen"] = line(h.PermitRemoteOpen)
+	switch {
+	case h.PermitRemoteOpen == nil:
+		all["permitremoteopen"] = []string{"any"}
+	case len(h.PermitRemoteOpen) == 0:
+		all["permitremoteopen"] = []string{"none"}
 	}
 	all["stricthostkeychecking"] = []string{h.Strict}
 	all["connecttimeout"] = number(int(h.ConnectTimeout.Seconds()))

@@ -8,6 +8,7 @@ import (
 	"net"
 	"os"
 	"strconv"
+	"strings"
 	"sync"
 
 	"cpu/lib/relay"
@@ -18,6 +19,10 @@ import (
 
 // A Set is all that is forwarded over one connection.
 type Set struct {
+	// RemoteOpen is where clients of the server's may ask to be connected to, by SOCKS: host:port each, with * for any. nil is anywhere. It is set
+	// before anything is forwarded.
+	RemoteOpen []string
+
 	client *ssh.Client
 	log    *slog.Logger
 	ctx    context.Context
@@ -46,7 +51,11 @@ func (s *Set) Close() {
 func (s *Set) Local(spec Spec) error {
 	listeners, err := listen(spec.Listen)
 	if err != nil {
-		return fmt.Errorf("-L %s: %w", spec.Listen, err)
+		letter := "-L"
+		if spec.Connect == anywhere {
+			letter = "-D"
+		}
+		return fmt.Errorf("%s %s: %w", letter, spec.Listen, err)
 	}
 	for _, l := range listeners {
 		s.work.Go(func() { s.accept(l, spec.Connect) })
@@ -110,7 +119,20 @@ func (s *Set) outward(c net.Conn, to Address) {
 		c.Close()
 		return
 	}
+	answer := func(bool) {}
+	if to == anywhere {
+		stop := context.AfterFunc(s.ctx, func() { c.Close() })
+		var err error
+		to, answer, err = asked(c)
+		stop()
+		if err != nil {
+			s.log.Debug("not forwarded", "from", c.RemoteAddr().String(), "err", err)
+			c.Close()
+			return
+		}
+	}
 	ch, requests, err := s.open(to, c.RemoteAddr())
+	answer(err == nil)
 	if err != nil {
 		s.log.Warn("not forwarded", "to", to.String(), "err", err)
 		c.Close()
@@ -207,29 +229,85 @@ func (s *Set) wait(channelType string, where func(payload []byte) (Address, bool
 
 // inward connects a channel that the server opens with an address at this end.
 func (s *Set) inward(n ssh.NewChannel, to Address) {
+	if to == anywhere {
+		s.inwardAnywhere(n)
+		return
+	}
+	conn, err := s.connect(to)
+	if err != nil {
+		n.Reject(ssh.ConnectionFailed, "connection refused")
+		return
+	}
+	ch, requests, err := n.Accept()
+	if err != nil {
+		conn.Close()
+		return
+	}
+	relay.Channel(s.ctx, ch, requests, conn)
+}
+
+// inwardAnywhere connects a channel that the server opens with where its client asks to be connected to.
+func (s *Set) inwardAnywhere(n ssh.NewChannel) {
+	ch, requests, err := n.Accept()
+	if err != nil {
+		return
+	}
+	to, answer, err := asked(ch)
+	if err != nil {
+		s.log.Debug("not forwarded", "err", err)
+	}
+	var conn relay.Conn
+	if err == nil {
+		if err = s.permit(to); err == nil {
+			conn, err = s.connect(to)
+		}
+		answer(err == nil)
+	}
+	if err != nil {
+		ch.Close()
+		ssh.DiscardRequests(requests) // until the server has closed it as well
+		return
+	}
+	relay.Channel(s.ctx, ch, requests, conn)
+}
+
+// connect connects to an address at this end. If that fails the log is told.
+func (s *Set) connect(to Address) (conn relay.Conn, err error) {
 	network, address := "tcp", to.String()
 	if to.Path != "" {
 		network = "unix"
 	}
 	var d net.Dialer
 	c, err := d.DialContext(s.ctx, network, address)
+	if err == nil {
+		var ok bool
+		if conn, ok = c.(relay.Conn); !ok {
+			c.Close()
+			err = errors.New("not a stream")
+		}
+	}
 	if err != nil {
 		s.log.Warn("not forwarded", "to", address, "err", err)
-		n.Reject(ssh.ConnectionFailed, "connection refused")
-		return
 	}
-	conn, ok := c.(relay.Conn)
-	if !ok {
-		c.Close()
-		n.Reject(ssh.ConnectionFailed, "not a stream")
-		return
+	return conn, err
+}
+
+// errNotPermitted is why the server's clients are not connected to where they ask.
+var errNotPermitted = errors.New("not permitted by PermitRemoteOpen")
+
+// permit fails if the server's clients may not ask for an address.
+func (s *Set) permit(to Address) error {
+	if s.RemoteOpen == nil {
+		return nil
 	}
-	ch, requests, err := n.Accept()
-	if err != nil {
-		c.Close()
-		return
+	for _, p := range s.RemoteOpen {
+		host, port, err := net.SplitHostPort(p)
+		if err == nil && (host == "*" || strings.EqualFold(host, to.Host)) && (port == "*" || port == strconv.Itoa(to.Port)) {
+			return nil
+		}
 	}
-	relay.Channel(s.ctx, ch, requests, conn)
+	s.log.Warn("not forwarded", "to", to.String(), "err", errNotPermitted)
+	return errNotPermitted
 }
 
 // inwardTCP says where a port at the server leads.

@@ -15,32 +15,58 @@ type Address struct {
 	Path string // "" unless it is a Unix socket
 }
 
-// String is the address as it is written in a Spec.
+// anywhere is where each client asks to be connected to.
+var anywhere Address
+
+// String is the address as it is written in a Spec; where clients ask for it, socks.
 func (a Address) String() string {
-	if a.Path != "" {
+	switch {
+	case a == anywhere:
+		return "socks"
+	case a.Path != "":
 		return a.Path
 	}
 	return net.JoinHostPort(a.Host, strconv.Itoa(a.Port))
 }
 
-// A Spec is one forwarding: who connects to Listen is connected with Connect, at the other end.
-type Spec struct{ Listen, Connect Address }
+// A Spec is one forwarding: who connects to Listen is connected with Connect, at the other end. A Connect that is zero is where each one asks
+// for, who is a client of SOCKS, version 4 or 5.
+type Spec struct {
+	Listen, Connect Address
+	Unbound         bool // no host to listen at was given: it is localhost
+}
 
-// errSpec has the forms that there are.
-var errSpec = errors.New("want [bind:]port:host:hostport, [bind:]port:socket, socket:host:hostport or socket:socket")
+var (
+	errSpec        = errors.New("want [bind:]port:host:hostport, [bind:]port:socket, socket:host:hostport or socket:socket")
+	errDynamicSpec = errors.New("want [bind:]port, or a socket")
+)
 
-// ParseLocal reads what -L of ssh(1) takes, and ParseRemote what -R does, where the port to listen at may be 0, for one that is free. A field with
-// a slash is the path of a Unix socket; an IPv6 address stands in brackets; a backslash takes the meaning from what follows it.
-func ParseLocal(s string) (Spec, error) { return parse(s, 1) }
+// ParseLocal reads what -L of ssh(1) takes. A field with a slash is the path of a Unix socket; an IPv6 address stands in brackets; a backslash
+// takes the meaning from what follows it.
+func ParseLocal(s string) (Spec, error) {
+	return parse(s, func(f []field) (Spec, error) { return assemble(f, 1) })
+}
 
-// ParseRemote is ParseLocal for -R.
-func ParseRemote(s string) (Spec, error) { return parse(s, 0) }
+// ParseRemote is ParseLocal for -R, where the port to listen at may be 0, for one that is free, and [bind:]port stand alone.
+func ParseRemote(s string) (Spec, error) {
+	return parse(s, func(f []field) (Spec, error) {
+		if len(f) <= 2 && !f[0].path && !f[len(f)-1].path {
+			return listenAt(f, 0, errSpec)
+		}
+		return assemble(f, 0)
+	})
+}
 
-func parse(s string, minPort int) (Spec, error) {
+// ParseDynamic is ParseLocal for -D, whose Spec connects to where it is asked for.
+func ParseDynamic(s string) (Spec, error) {
+	return parse(s, func(f []field) (Spec, error) { return listenAt(f, 1, errDynamicSpec) })
+}
+
+func parse(s string, assemble func([]field) (Spec, error)) (Spec, error) {
 	fields, err := split(s)
 	var spec Spec
 	if err == nil {
-		spec, err = assemble(fields, minPort)
+		spec, err = assemble(fields)
 	}
 	if err != nil {
 		return Spec{}, fmt.Errorf("%s: %w", s, err)
@@ -49,31 +75,41 @@ func parse(s string, minPort int) (Spec, error) {
 }
 
 // assemble tells the forms apart by their paths.
-func assemble(f []field, minPort int) (spec Spec, err error) {
+func assemble(f []field, minPort int) (Spec, error) {
+	var to Address
+	var err error
 	if n := len(f); n >= 2 && f[n-1].path {
-		spec.Connect = Address{Path: f[n-1].text}
+		to.Path = f[n-1].text
 		f = f[:n-1]
 	} else if n >= 3 && f[n-2].text != "" && !f[n-2].path {
-		spec.Connect.Host = f[n-2].text
-		if spec.Connect.Port, err = port(f[n-1].text, 1); err != nil {
-			return spec, err
+		to.Host = f[n-2].text
+		if to.Port, err = port(f[n-1].text, 1); err != nil {
+			return Spec{}, err
 		}
 		f = f[:n-2]
 	} else {
-		return spec, errSpec
+		return Spec{}, errSpec
 	}
-	spec.Listen.Host = "localhost"
+	spec, err := listenAt(f, minPort, errSpec)
+	spec.Connect = to
+	return spec, err
+}
+
+// listenAt is where to listen: a socket, or [bind:]port; else the error is the one given.
+func listenAt(f []field, minPort int, other error) (spec Spec, err error) {
 	switch {
 	case len(f) == 1 && f[0].path:
-		spec.Listen = Address{Path: f[0].text}
+		spec.Listen.Path = f[0].text
 		return spec, nil
 	case len(f) == 2 && !f[0].path && !f[1].path:
 		if spec.Listen.Host = f[0].text; spec.Listen.Host == "*" {
 			spec.Listen.Host = ""
 		}
 		f = f[1:]
-	case len(f) != 1:
-		return spec, errSpec
+	case len(f) == 1:
+		spec.Listen.Host, spec.Unbound = "localhost", true
+	default:
+		return spec, other
 	}
 	spec.Listen.Port, err = port(f[0].text, minPort)
 	return spec, err

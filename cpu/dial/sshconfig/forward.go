@@ -40,6 +40,24 @@ func dynamicForward(l *line) ([]string, error) {
 	return []string{v}, err
 }
 
+// permitted is any, none, or a list of host:port where * is any.
+func permitted(l *line) ([]string, error) {
+	all, err := words(l)
+	if err != nil || len(all) == 1 && (none(all[0]) || strings.EqualFold(all[0], "any")) {
+		return all, err
+	}
+	for _, p := range all {
+		_, number, err := net.SplitHostPort(p)
+		if err == nil && number != "*" {
+			_, err = strconv.ParseUint(number, 10, 16)
+		}
+		if err != nil {
+			return nil, fmt.Errorf("%q: want host:port", p)
+		}
+	}
+	return all, nil
+}
+
 // checkEnd checks one end of a forwarding: a socket's path, or [host:]port, where / may stand for : as well; bare says whether the host
 // may be missing.
 func checkEnd(s string, bare bool) error {

@@ -45,6 +45,7 @@ var keywords = map[string]keyword{
 	"localforward":                {values: forward, add: addNew},
 	"loglevel":                    {values: oneOf("QUIET", "FATAL", "ERROR", "INFO", "VERBOSE", "DEBUG=DEBUG1", "DEBUG1", "DEBUG2", "DEBUG3")},
 	"macs":                        {values: word},
+	"permitremoteopen":            {values: permitted},
 	"port":                        {values: port},
 	"proxycommand":                {values: command},
 	"proxyjump":                   {values: jump},
@@ -84,7 +85,7 @@ var others = func() map[string]bool {
 		gssapidelegatecredentials hostbasedacceptedalgorithms hostbasedauthentication hostbasedkeytypes ipqos kbdinteractiveauthentication
 		kbdinteractivedevices keepalive kerberosauthentication kerberostgtpassing knownhostscommand localcommand logverbose
 		nohostauthenticationforlocalhost numberofpasswordprompts obscurekeystroketiming passwordauthentication permitlocalcommand
-		permitremoteopen pkcs11provider preferredauthentications protocol proxyusefdpass pubkeyauthentication rekeylimit remotecommand
+		pkcs11provider preferredauthentications protocol proxyusefdpass pubkeyauthentication rekeylimit remotecommand
 		requiredrsasize rhostsauthentication rhostsrsaauthentication rsaauthentication securitykeyprovider sessiontype skeyauthentication
 		smartcarddevice stdinnull streamlocalbindmask streamlocalbindunlink syslogfacility tcpkeepalive tisauthentication tunnel
 		tunneldevice updatehostkeys useprivilegedport userknownhostsfile2 useroaming usersh verifyhostkeydns versionaddendum
