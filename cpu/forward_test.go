@@ -141,7 +141,7 @@ func TestForwardOnRequest(t *testing.T) {
 		return "127.0.0.1:" + strings.Fields(m)[2]
 	}
 	log, _ := r.forwarding("-N", "-D", r.dir+"/here", "-o", "DynamicForward="+r.dir+"/configured", "-R", "0")
-	limited, _ := r.forwarding("-v", "-N", "-R", "0", "-o", "PermitRemoteOpen=127.0.0.1:"+port)
+	limited, endLimited := r.forwarding("-v", "-N", "-R", "0", "-o", "PermitRemoteOpen=127.0.0.1:"+port)
 	there, fewer := allocated(log), allocated(limited)
 	for _, c := range []struct{ proxy, host, want string }{
 		{"socks4://localhost" + r.dir + "/here", "127.0.0.1:" + port, "served"},
@@ -161,7 +161,8 @@ func TestForwardOnRequest(t *testing.T) {
 			t.Errorf("%s by %s: %q, exit status %d\n%s", c.host, c.proxy, stdout, status, stderr)
 		}
 	}
-	if limited.find(regexp.MustCompile("not permitted by PermitRemoteOpen")) == "" {
+	endLimited()
+	if !strings.Contains(limited.text(), "not permitted by PermitRemoteOpen") {
 		t.Errorf("what is not permitted is not said: %q", limited.text())
 	}
 }

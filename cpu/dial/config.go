@@ -199,6 +199,7 @@ func (h *Host) files(s sshconfig.Settings, e *expansion) {
 		users = []string{"~/.ssh/known_hosts", "~/.ssh/known_hosts2"}
 	}
 	h.UserKnownHosts, h.RevokedHostKeys = e.paths(users), e.paths(s["revokedhostkeys"])
+	h.KnownHostsCommand = s.Word("knownhostscommand")
 	switch global := s["globalknownhostsfile"]; {
 	case len(global) == 0:
 		h.KnownHosts = []string{systemDir + "/ssh_known_hosts", systemDir + "/ssh_known_hosts2"}

@@ -21,11 +21,12 @@ type Host struct {
 	AddKeysTime      time.Duration
 	BatchMode        bool // nobody is to be asked anything
 
-	UserKnownHosts  []string // the first is where new hosts are remembered
-	KnownHosts      []string // the global ones
-	RevokedHostKeys []string // lists that lib/krl reads
-	HashKnownHosts  bool
-	Strict          string // StrictHostKeyChecking: yes, ask, accept-new, no
+	UserKnownHosts    []string // the first is where new hosts are remembered
+	KnownHosts        []string // the global ones
+	KnownHostsCommand string   // whose output is one more; it has tokens still; "" is none
+	RevokedHostKeys   []string // lists that lib/krl reads
+	HashKnownHosts    bool
+	Strict            string // StrictHostKeyChecking: yes, ask, accept-new, no
 
 	// Names of algorithms, best first; nil is the default.
 	HostKeyAlgorithms, PubkeyAlgorithms, Ciphers, KeyExchanges, MACs []string

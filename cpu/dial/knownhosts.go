@@ -40,7 +40,7 @@ func (c *Config) knownHosts(ctx context.Context, h *Host) (*known, error) {
 		}
 		k.entries = append(k.entries, entries...)
 	}
-	return k, nil
+	return k, k.consult(forOrder, nil)
 }
 
 // limit cancels the connection if the host has not shown its key in time; 0 is any time.
@@ -155,6 +155,9 @@ func (k *known) check(_ string, remote net.Addr, key ssh.PublicKey) error {
 }
 
 func (k *known) accept(remote net.Addr, key ssh.PublicKey) error {
+	if err := k.consult(forHost, key); err != nil {
+		return err
+	}
 	if err := k.revoked(key); err != nil {
 		return err
 	}
@@ -245,6 +248,9 @@ func (k *known) ask(key ssh.PublicKey, fingerprint string) error {
 
 func (k *known) lists() string {
 	all := slices.Concat(k.host.UserKnownHosts, k.host.KnownHosts)
+	if k.host.KnownHostsCommand != "" {
+		all = append(all, "KnownHostsCommand")
+	}
 	if len(all) == 0 {
 		return "any list"
 	}

@@ -73,6 +73,8 @@ var comparisons = []comparison{
 	{name: "control persists for ever", host: "board", text: "ControlPersist 0\n"},
 	{name: "known hosts", host: "board", text: "UserKnownHostsFile ~/a ~/b %d/c\nGlobalKnownHostsFile /etc/one /etc/two\nHashKnownHosts yes\n"},
 	{name: "no known hosts", host: "board", text: "UserKnownHostsFile none\nGlobalKnownHostsFile none\n"},
+	{name: "known by a command", host: "board", text: "KnownHostsCommand /bin/known \"a b\" %H %% # as it is\nKnownHostsCommand /bin/other\n"},
+	{name: "known by no command", host: "board", text: "KnownHostsCommand none\nKnownHostsCommand /bin/other\n"},
 	{name: "strict, no", host: "board", text: "StrictHostKeyChecking off\n"},
 	{name: "strict, yes", host: "board", text: "StrictHostKeyChecking TRUE\n"},
 	{name: "strict, accept-new", host: "board", text: "StrictHostKeyChecking accept-new\nStrictHostKeyChecking no\n"},

@@ -51,8 +51,8 @@ func (h *Host) shown() map[string][]string {
 		"connectionattempts": number(h.Attempts), "serveralivecountmax": number(h.AliveCount), "serveraliveinterval": number(int(h.AliveInterval.Seconds())),
 		"controlpath": some(strings.TrimPrefix(h.ControlPath, NoControlPath)), "batchmode": yes(h.BatchMode),
 		"localforward": h.LocalForwards, "exitonforwardfailure": yes(h.ExitOnForwardFailure), "gatewayports": yes(h.GatewayPorts), "remoteforward": h.RemoteForwards,
-		"dynamicforward": h.DynamicForwards,
-		"sendenv":        h.SendEnv, "setenv": h.SetEnv, "requesttty": some(h.RequestTTY), "loglevel": some(h.LogLevel),
+		"knownhostscommand": some(h.KnownHostsCommand), "dynamicforward": h.DynamicForwards,
+		"sendenv": h.SendEnv, "setenv": h.SetEnv, "requesttty": some(h.RequestTTY), "loglevel": some(h.LogLevel),
 		"addressfamily": {map[string]string{"tcp": "any", "tcp4": "inet", "tcp6": "inet6"}[h.network]},
 	}
 	all["permitremoteopen"] = line(h.PermitRemoteOpen)

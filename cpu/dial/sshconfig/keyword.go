@@ -42,6 +42,7 @@ var keywords = map[string]keyword{
 	"identityfile":                {values: word, add: addNew},
 	"ignoreunknown":               {values: word},
 	"kexalgorithms":               {values: word},
+	"knownhostscommand":           {values: command},
 	"localforward":                {values: forward, add: addNew},
 	"loglevel":                    {values: oneOf("QUIET", "FATAL", "ERROR", "INFO", "VERBOSE", "DEBUG=DEBUG1", "DEBUG1", "DEBUG2", "DEBUG3")},
 	"macs":                        {values: word},
@@ -83,7 +84,7 @@ var others = func() map[string]bool {
 		compression compressionlevel dsaauthentication enableescapecommandline enablesshkeysign fallbacktorsh fingerprinthash
 		forkafterauthentication forwardx11 forwardx11timeout forwardx11trusted globalknownhostsfile2 gssapiauthentication
 		gssapidelegatecredentials hostbasedacceptedalgorithms hostbasedauthentication hostbasedkeytypes ipqos kbdinteractiveauthentication
-		kbdinteractivedevices keepalive kerberosauthentication kerberostgtpassing knownhostscommand localcommand logverbose
+		kbdinteractivedevices keepalive kerberosauthentication kerberostgtpassing localcommand logverbose
 		nohostauthenticationforlocalhost numberofpasswordprompts obscurekeystroketiming passwordauthentication permitlocalcommand
 		pkcs11provider preferredauthentications protocol proxyusefdpass pubkeyauthentication rekeylimit remotecommand
 		requiredrsasize rhostsauthentication rhostsrsaauthentication rsaauthentication securitykeyprovider sessiontype skeyauthentication

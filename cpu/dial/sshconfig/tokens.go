@@ -71,6 +71,26 @@ func (t *Tokens) Expand(s string) (string, error) { return expand(s, t.value, ni
 // ExpandEnv replaces tokens and ${NAME}. A variable that is not set is an error.
 func (t *Tokens) ExpandEnv(s string) (string, error) { return expand(s, t.value, t.getenv) }
 
+// Words takes a command apart at blanks, quotes and all, and then replaces tokens and ${NAME} in each word. More are tokens that it has besides.
+func (t *Tokens) Words(command string, more map[byte]string) ([]string, error) {
+	words, err := split(command)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", command, err)
+	}
+	value := func(token byte) (string, bool) {
+		if v, ok := more[token]; ok {
+			return v, true
+		}
+		return t.value(token)
+	}
+	for i, w := range words {
+		if words[i], err = expand(w, value, t.getenv); err != nil {
+			return nil, err
+		}
+	}
+	return words, nil
+}
+
 // Path is ExpandEnv for the name of a file, which may begin with ~ or ~user.
 func (t *Tokens) Path(s string) (string, error) {
 	s, err := t.tilde(s)
