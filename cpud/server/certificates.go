@@ -19,6 +19,9 @@ const (
 	sourceAddress = "source-address"
 )
 
+// noTouchRequired is an option of a line, and an extension of a certificate: a security key may sign without being touched.
+const noTouchRequired = "no-touch-required"
+
 // certified is what a certificate allows that was signed by the key of a line with the option cert-authority: no more than that line, and
 // no more than the certificate itself says. The error is why it lets nobody in as user.
 func (r keyRights) certified(cert *ssh.Certificate, user string, now time.Time) (keyRights, error) {
@@ -52,6 +55,11 @@ func (r keyRights) certified(cert *ssh.Certificate, user string, now time.Time) 
 	r.noTTY = r.noTTY || !allows("permit-pty")
 	r.noForwarding = r.noForwarding || !allows("permit-port-forwarding")
 	r.noAgent = r.noAgent || !allows("permit-agent-forwarding")
+	// Package ssh does without a touch where either the list or the certificate says so, and both have to.
+	if allows(noTouchRequired) && !r.noTouch && strings.HasPrefix(cert.Key.Type(), "sk-") {
+		return r, errors.New("the certificate does without a touch, which the list does not")
+	}
+	r.noTouch = r.noTouch && allows(noTouchRequired)
 	return r, nil
 }
 

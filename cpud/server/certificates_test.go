@@ -43,6 +43,11 @@ func TestCertificates(t *testing.T) {
 	must(t, err)
 	sha1, err := ssh.NewSignerWithAlgorithms(goodRSASigner.(ssh.AlgorithmSigner), []string{"ssh-rsa"})
 	must(t, err)
+	touched, err := ssh.ParsePublicKey(ssh.Marshal(struct{ Type, Key, Application string }{ssh.KeyAlgoSKED25519, strings.Repeat("k", 32), "ssh:"}))
+	must(t, err)
+	noTouch := func(key ssh.PublicKey) func(c *ssh.Certificate) {
+		return func(c *ssh.Certificate) { c.Key, c.Extensions = key, map[string]string{"no-touch-required": ""} }
+	}
 	for _, c := range []struct {
 		name    string
 		options string // of the authority's line
@@ -60,6 +65,10 @@ func TestCertificates(t *testing.T) {
 		{"no more than the line", "cert-authority,no-pty,no-port-forwarding", func(c *ssh.Certificate) {
 			c.Extensions = map[string]string{"permit-agent-forwarding": "", "permit-port-forwarding": "", "permit-pty": ""}
 		}, nil, keyRights{noTTY: true, noForwarding: true}, ""},
+		{"touched", "cert-authority,no-touch-required", func(c *ssh.Certificate) { c.Key = touched }, nil, none, ""},
+		{"not touched", "cert-authority,no-touch-required", noTouch(touched), nil, keyRights{noTTY: true, noForwarding: true, noAgent: true, noTouch: true}, ""},
+		{"not touched, against the line", "cert-authority", noTouch(touched), nil, none, "1: the certificate does without a touch, which the list does not"},
+		{"nothing to touch", "cert-authority", noTouch(user.PublicKey()), nil, none, ""},
 		{"a forced command", "cert-authority", func(c *ssh.Certificate) { c.CriticalOptions = map[string]string{"force-command": "x"} }, nil,
 			keyRights{command: "x", noTTY: true, noForwarding: true, noAgent: true}, ""},
 		{"the same command", `cert-authority,command="x"`, func(c *ssh.Certificate) { c.CriticalOptions = map[string]string{"force-command": "x"} }, nil,
@@ -99,7 +108,8 @@ func TestCertificates(t *testing.T) {
 			}
 			continue
 		}
-		if err != nil || got.command != c.want.command || got.noTTY != c.want.noTTY || got.noForwarding != c.want.noForwarding || got.noAgent != c.want.noAgent {
+		if err != nil || got.command != c.want.command || got.noTTY != c.want.noTTY || got.noForwarding != c.want.noForwarding || got.noAgent != c.want.noAgent ||
+			got.noTouch != c.want.noTouch {
 			t.Errorf("%s: %+v, %v; want %+v", c.name, got, err, c.want)
 		}
 	}

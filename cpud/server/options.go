@@ -32,7 +32,7 @@ type keyRights struct {
 func (r *keyRights) permissions() *ssh.Permissions {
 	p := &ssh.Permissions{}
 	if r.noTouch {
-		p.Extensions = map[string]string{"no-touch-required": ""}
+		p.Extensions = map[string]string{noTouchRequired: ""}
 	}
 	if r.source != nil {
 		p.CriticalOptions = map[string]string{sourceAddress: *r.source}
@@ -88,7 +88,7 @@ func parseOptions(options []string, from net.Addr, now time.Time) (keyRights, er
 			if len(r.principals) == 0 {
 				return r, errors.New("principals: names nobody")
 			}
-		case "no-touch-required":
+		case noTouchRequired:
 			r.noTouch = true
 		case "command":
 			r.command = value
@@ -123,7 +123,7 @@ var repeats = map[string]bool{"environment": true, "permitopen": true, "permitli
 // takesValue has the options that are known, and whether they have a value. Those not in the switch of parseOptions are about things that
 // there are none of here: X11, tunnels, ~/.ssh/rc.
 var takesValue = map[string]bool{
-	"restrict": false, "pty": false, "no-pty": false, "no-touch-required": false,
+	"restrict": false, "pty": false, "no-pty": false, noTouchRequired: false,
 	"command": true, "environment": true, "from": true, "expiry-time": true,
 	"agent-forwarding": false, "no-agent-forwarding": false, "port-forwarding": false, "no-port-forwarding": false,
 	"x11-forwarding": false, "no-x11-forwarding": false, "user-rc": false, "no-user-rc": false,
