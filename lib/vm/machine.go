@@ -40,6 +40,7 @@ type Machine struct {
 	CID    uint32   // the guest's number on vsock, 3 or more; 0: it is not on vsock. It wants /dev/vhost-vsock
 	Port   int      // of this machine's loopback, which leads to cpud in the guest; 0: a free one
 	Alone  bool     // the guest's network leads nowhere
+	More   []string // arguments of QEMU's, for other hardware
 }
 
 // args are QEMU's. The guest's console goes to descriptor 3, QMP to standard input and output.
@@ -66,7 +67,7 @@ func (m Machine) args() []string {
 	if m.CID != 0 {
 		args = append(args, "-device", fmt.Sprintf("vhost-vsock-pci,guest-cid=%d", m.CID))
 	}
-	return args
+	return append(args, m.More...)
 }
 
 // A Guest is a machine that runs.

@@ -36,11 +36,17 @@ func main() {
 	flag.StringVar(&o.kernel, "kernel", "", "a `directory` with boot/vmlinuz-VERSION and lib/modules/VERSION (default this machine's, or what mk kernel has fetched)")
 	flag.StringVar(&o.keys, "keys", "", "a `file` with the keys that may come in (default ~/.ssh/id_*.pub)")
 	flag.StringVar(&o.modules, "modules", "", "more kernel modules, a `list` with commas")
+	flag.StringVar(&o.accel, "accel", "kvm,tcg", "QEMU's accelerators, a `list` with commas, of which the first that works is used")
 	flag.IntVar(&o.memory, "m", 1024, "memory, in `MiB`")
 	flag.IntVar(&o.cpus, "smp", 1, "`number` of processors")
 	flag.IntVar(&o.port, "p", 0, "`port` of the loopback that leads to the guest (default a free one)")
 	flag.UintVar(&o.cid, "cid", 3, "the guest's `number` on vsock, where the machine has /dev/vhost-vsock")
+	flag.Usage = func() {
+		fmt.Fprintln(flag.CommandLine.Output(), "usage: vm [flags] [argument of QEMU's ...]")
+		flag.PrintDefaults()
+	}
 	flag.Parse()
+	o.more = flag.Args()
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
 	defer stop()
 	if err := run(ctx, o); err != nil && ctx.Err() == nil {
@@ -52,8 +58,10 @@ func main() {
 type options struct {
 	dir                         string // for what is kept from one guest to the next
 	cpud, kernel, keys, modules string
+	accel                       string
 	memory, cpus, port          int
 	cid                         uint
+	more                        []string // arguments of QEMU's
 }
 
 func run(ctx context.Context, o options) error {
@@ -75,7 +83,7 @@ func run(ctx context.Context, o options) error {
 		return err
 	}
 	s := vm.System{Cpud: o.cpud, Kernel: kernel, HostKey: hostKey, Authorized: keys, Hostname: "vm",
-		Modules: append(vm.Modules, strings.FieldsFunc(o.modules, func(r rune) bool { return r == ',' })...)}
+		Modules: append(vm.Modules, words(o.modules)...)}
 	root, err := os.CreateTemp("", "cpu-vm-")
 	if err != nil {
 		return err
@@ -85,7 +93,7 @@ func run(ctx context.Context, o options) error {
 	if err := errors.Join(s.Write(w), w.Flush(), root.Close()); err != nil {
 		return err
 	}
-	m := vm.Machine{Kernel: kernel, Root: root.Name(), CPUs: o.cpus, Memory: o.memory, Port: o.port, Accel: []string{"kvm", "tcg"}}
+	m := vm.Machine{Kernel: kernel, Root: root.Name(), CPUs: o.cpus, Memory: o.memory, Port: o.port, Accel: words(o.accel), More: o.more}
 	if writable("/dev/vhost-vsock") {
 		m.CID = uint32(o.cid)
 	}
@@ -101,6 +109,11 @@ func run(ctx context.Context, o options) error {
 	fmt.Printf("%s -p %d localhost\n\n", cpu, g.Port)
 	fmt.Print("Interrupt, or poweroff written to /mnt/cpu/ctl in a session, ends it.\n\n")
 	return g.Wait()
+}
+
+// words are those of a list with commas.
+func words(list string) []string {
+	return strings.FieldsFunc(list, func(r rune) bool { return r == ',' })
 }
 
 // writable says whether a device is there for this user.
