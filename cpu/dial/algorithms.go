@@ -18,6 +18,7 @@ var (
 		ssh.KeyAlgoRSASHA256}
 	certAlgorithms = []string{ssh.CertAlgoED25519v01, ssh.CertAlgoECDSA256v01, ssh.CertAlgoECDSA384v01, ssh.CertAlgoECDSA521v01,
 		ssh.CertAlgoRSASHA512v01, ssh.CertAlgoRSASHA256v01}
+	caSignatures = slices.Concat(keyAlgorithms, []string{ssh.KeyAlgoSKED25519, ssh.KeyAlgoSKECDSA256})
 	securityKeys = []string{ssh.KeyAlgoSKED25519, ssh.KeyAlgoSKECDSA256, ssh.CertAlgoSKED25519v01, ssh.CertAlgoSKECDSA256v01}
 )
 
@@ -35,6 +36,7 @@ func (h *Host) algorithms(c *Config, s sshconfig.Settings, e *expansion) {
 		{"kexalgorithms", &h.KeyExchanges, have.KeyExchanges, slices.Concat(have.KeyExchanges, old.KeyExchanges)},
 		{"macs", &h.MACs, have.MACs, slices.Concat(have.MACs, old.MACs)},
 		{"hostkeyalgorithms", &h.HostKeyAlgorithms, hostKeys, slices.Concat(hostKeys, have.HostKeys, old.HostKeys)},
+		{"casignaturealgorithms", &h.CASignatures, caSignatures, slices.Concat(caSignatures, have.HostKeys, old.HostKeys)},
 		{"pubkeyacceptedalgorithms", &h.PubkeyAlgorithms, slices.Concat(hostKeys, securityKeys),
 			slices.Concat(hostKeys, securityKeys, have.PublicKeyAuths, old.PublicKeyAuths)},
 	} {

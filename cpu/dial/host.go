@@ -29,7 +29,7 @@ type Host struct {
 	Strict            string // StrictHostKeyChecking: yes, ask, accept-new, no
 
 	// Names of algorithms, best first; nil is the default.
-	HostKeyAlgorithms, PubkeyAlgorithms, Ciphers, KeyExchanges, MACs []string
+	HostKeyAlgorithms, CASignatures, PubkeyAlgorithms, Ciphers, KeyExchanges, MACs []string
 
 	ProxyCommand   string // for the shell; "" is none
 	ProxyJump      []string

@@ -163,6 +163,9 @@ func (k *known) accept(remote net.Addr, key ssh.PublicKey) error {
 	}
 	if cert, ok := key.(*ssh.Certificate); ok {
 		if k.has(markerAuthority, cert.SignatureKey) {
+			if signed := cert.Signature.Format; !k.signs(signed) {
+				return fmt.Errorf("the certificate of %s is signed with %s, which is not among CASignatureAlgorithms", k.name(), signed)
+			}
 			name := k.host.HostName
 			if k.host.Alias != "" {
 				name = k.host.Alias
@@ -194,6 +197,14 @@ func (k *known) accept(remote net.Addr, key ssh.PublicKey) error {
 		}
 	}
 	return k.remember(key)
+}
+
+// signs says whether authorities may sign with an algorithm.
+func (k *known) signs(algorithm string) bool {
+	if k.host.CASignatures != nil {
+		return slices.Contains(k.host.CASignatures, algorithm)
+	}
+	return slices.Contains(caSignatures, algorithm)
 }
 
 // has says whether the lists have the key under a marker.

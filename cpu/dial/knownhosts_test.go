@@ -170,3 +170,45 @@ func TestHostCertificate(t *testing.T) {
 		})
 	}
 }
+
+// TestHostCertificateSignature: an authority signs with what is configured, and by default not with SHA-1.
+func TestHostCertificateSignature(t *testing.T) {
+	rsaKey, err := rsa.GenerateKey(rand.Reader, 2048)
+	if err != nil {
+		t.Fatal(err)
+	}
+	authority := testSigner(rsaKey)
+	hostKey, user := testSigner(testKey(2)), testKey(9)
+	for _, c := range []struct{ algorithm, option, want string }{
+		{ssh.KeyAlgoRSASHA512, "", ""},
+		{ssh.KeyAlgoRSA, "", "is signed with ssh-rsa, which is not among CASignatureAlgorithms"},
+		{ssh.KeyAlgoRSA, "CASignatureAlgorithms=+ssh-rsa", ""},
+		{ssh.KeyAlgoRSASHA512, "CASignatureAlgorithms=-rsa-*", "is signed with rsa-sha2-512, which is not"},
+		{ssh.KeyAlgoRSASHA256, "CASignatureAlgorithms=ssh-ed25519,rsa-sha2-256", ""},
+	} {
+		signer, err := ssh.NewSignerWithAlgorithms(authority.(ssh.AlgorithmSigner), []string{c.algorithm})
+		if err != nil {
+			t.Fatal(err)
+		}
+		cert := &ssh.Certificate{Key: hostKey.PublicKey(), CertType: ssh.HostCert, ValidPrincipals: []string{"127.0.0.1"}, ValidBefore: ssh.CertTimeInfinity}
+		if err := cert.SignCert(rand.Reader, signer); err != nil {
+			t.Fatal(err)
+		}
+		certified, err := ssh.NewCertSigner(cert, hostKey)
+		if err != nil {
+			t.Fatal(err)
+		}
+		h := newHost(t, certified, user)
+		config := testConfig(t)
+		writeKey(t, config.Home+"/key", user)
+		config.IdentityFiles = []string{config.Home + "/key"}
+		config.Options = []string{"StrictHostKeyChecking=yes"}
+		if c.option != "" {
+			config.Options = append(config.Options, c.option)
+		}
+		config.knows(t, "@cert-authority * "+marshal(rsaKey))
+		if got := try(t, config, h.port); (c.want == "") != (got == "") || !strings.Contains(got, c.want) {
+			t.Errorf("%s, %s: got %q, want %q", c.algorithm, c.option, got, c.want)
+		}
+	}
+}

@@ -82,7 +82,7 @@ var comparisons = []comparison{
 	{name: "no time", host: "board", text: "ConnectTimeout none\nConnectTimeout 9\n"},
 	{name: "addresses", host: "board", text: "AddressFamily inet6\nBindAddress ::1\n"},
 	{name: "algorithms", host: "board", text: "Ciphers aes256-ctr,aes128-gcm@openssh.com\nMACs hmac-sha2-256\nKexAlgorithms ecdh-sha2-nistp256\n" +
-		"HostKeyAlgorithms rsa-sha2-256,ssh-ed25519\nPubkeyAcceptedAlgorithms ssh-ed25519\n"},
+		"HostKeyAlgorithms rsa-sha2-256,ssh-ed25519\nCASignatureAlgorithms rsa-sha2-256,ssh-ed25519\nPubkeyAcceptedAlgorithms ssh-ed25519\n"},
 	{name: "fewer algorithms", host: "board", text: "Ciphers -aes*,chacha*\nHostKeyAlgorithms -*cert*,ecdsa*,sk-*\n", options: []string{"-o", "Ciphers=aes192-ctr"}},
 	{name: "jump", host: "board", text: "ProxyJump me@first:2222,second\n"},
 	{name: "jump by address", host: "board", text: "ProxyJump 10.0.0.1\nProxyCommand nc %h %p\n"},
@@ -296,7 +296,7 @@ func expected(h *Host, keyword string, theirs []string, c *Config) []string {
 		if first != "none" {
 			return []string{strings.TrimPrefix(first, "\\")}
 		}
-	case "ciphers", "macs", "kexalgorithms", "hostkeyalgorithms", "pubkeyacceptedalgorithms":
+	case "ciphers", "macs", "kexalgorithms", "hostkeyalgorithms", "pubkeyacceptedalgorithms", "casignaturealgorithms":
 		if len(h.shown()[keyword]) == 0 {
 			return nil // the defaults are cpu's own
 		}

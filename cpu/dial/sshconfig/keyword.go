@@ -19,6 +19,7 @@ var keywords = map[string]keyword{
 	"canonicalizehostname":        {values: oneOf("yes", "no", "always", "true=yes", "false=no")},
 	"canonicalizemaxdots":         {values: integer},
 	"canonicalizepermittedcnames": {values: words},
+	"casignaturealgorithms":       {values: word},
 	"certificatefile":             {values: word, add: addNew},
 	"ciphers":                     {values: word},
 	"clearallforwardings":         {values: flag},
@@ -80,7 +81,7 @@ func Honoured() []string {
 // others are those that OpenSSH has and cpu does nothing with.
 var others = func() map[string]bool {
 	all := map[string]bool{}
-	for name := range strings.FieldsSeq(`afstokenpassing bindinterface casignaturealgorithms challengeresponseauthentication channeltimeout checkhostip cipher
+	for name := range strings.FieldsSeq(`afstokenpassing bindinterface challengeresponseauthentication channeltimeout checkhostip cipher
 		compression compressionlevel dsaauthentication enableescapecommandline enablesshkeysign fallbacktorsh fingerprinthash
 		forkafterauthentication forwardx11 forwardx11timeout forwardx11trusted globalknownhostsfile2 gssapiauthentication
 		gssapidelegatecredentials hostbasedacceptedalgorithms hostbasedauthentication hostbasedkeytypes ipqos kbdinteractiveauthentication
