@@ -107,7 +107,7 @@ func (c *Config) host(name, user string, s sshconfig.Settings) (*Host, error) {
 		User: cmp.Or(user, c.LocalUser), Alias: strings.ToLower(s.First("hostkeyalias")),
 		IdentitiesOnly: s.Yes("identitiesonly"), BatchMode: s.Yes("batchmode"), AddKeys: cmp.Or(s.First("addkeystoagent"), "no"),
 		HashKnownHosts: s.Yes("hashknownhosts"), Strict: cmp.Or(s.First("stricthostkeychecking"), "ask"),
-		BindAddress: s.First("bindaddress"), Attempts: 1, AliveCount: 3,
+		BindAddress: s.First("bindaddress"), Attempts: 1, AliveCount: 3, RSASize: minRSASize,
 		RequestTTY: s.First("requesttty"), SendEnv: s["sendenv"], LogLevel: s.First("loglevel")}
 	if jump := s["proxyjump"]; s.Word("proxyjump") != "" {
 		h.ProxyJump = jump
@@ -129,7 +129,8 @@ func (c *Config) host(name, user string, s sshconfig.Settings) (*Host, error) {
 	h.network = map[string]string{"inet": "tcp4", "inet6": "tcp6"}[s.First("addressfamily")]
 	h.network = cmp.Or(h.network, "tcp")
 	h.ConnectTimeout, h.AliveInterval = seconds(s.Word("connecttimeout")), seconds(s.Word("serveraliveinterval"))
-	for keyword, number := range map[string]*int{"connectionattempts": &h.Attempts, "serveralivecountmax": &h.AliveCount} {
+	for keyword, number := range map[string]*int{"connectionattempts": &h.Attempts, "serveralivecountmax": &h.AliveCount,
+		"requiredrsasize": &h.RSASize} {
 		if n, err := strconv.Atoi(s.First(keyword)); err == nil {
 			*number = n
 		}

@@ -31,6 +31,8 @@ type Host struct {
 	// Names of algorithms, best first; nil is the default.
 	HostKeyAlgorithms, CASignatures, PubkeyAlgorithms, Ciphers, KeyExchanges, MACs []string
 
+	RSASize int // RequiredRSASize: the bits of RSA keys, the host's and the user's; less than 1024 is 1024
+
 	ProxyCommand   string // for the shell; "" is none
 	ProxyJump      []string
 	BindAddress    string        // of this machine; "" is any

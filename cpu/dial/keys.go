@@ -82,8 +82,11 @@ func (k *keys) next(server *ssh.ClientAuthContext) (ssh.AuthMethod, error) {
 	return nil, k.err
 }
 
-// accepted makes a signer keep to PubkeyAcceptedAlgorithms.
+// accepted makes a signer keep to PubkeyAcceptedAlgorithms and RequiredRSASize.
 func (k *keys) accepted(s ssh.Signer) (ssh.Signer, error) {
+	if err := k.host.checkSize(s.PublicKey()); err != nil {
+		return nil, err
+	}
 	if k.host.PubkeyAlgorithms == nil {
 		return s, nil
 	}

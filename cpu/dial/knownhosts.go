@@ -155,6 +155,9 @@ func (k *known) check(_ string, remote net.Addr, key ssh.PublicKey) error {
 }
 
 func (k *known) accept(remote net.Addr, key ssh.PublicKey) error {
+	if err := k.host.checkSize(key); err != nil {
+		return fmt.Errorf("the host key: %w", err)
+	}
 	if err := k.consult(forHost, key); err != nil {
 		return err
 	}

@@ -83,6 +83,8 @@ var comparisons = []comparison{
 	{name: "addresses", host: "board", text: "AddressFamily inet6\nBindAddress ::1\n"},
 	{name: "algorithms", host: "board", text: "Ciphers aes256-ctr,aes128-gcm@openssh.com\nMACs hmac-sha2-256\nKexAlgorithms ecdh-sha2-nistp256\n" +
 		"HostKeyAlgorithms rsa-sha2-256,ssh-ed25519\nCASignatureAlgorithms rsa-sha2-256,ssh-ed25519\nPubkeyAcceptedAlgorithms ssh-ed25519\n"},
+	{name: "the size of RSA keys", host: "board", text: "RequiredRSASize 3072\nRequiredRSASize 4096\n"},
+	{name: "no size of RSA keys", host: "board", text: "RequiredRSASize big\n"},
 	{name: "fewer algorithms", host: "board", text: "Ciphers -aes*,chacha*\nHostKeyAlgorithms -*cert*,ecdsa*,sk-*\n", options: []string{"-o", "Ciphers=aes192-ctr"}},
 	{name: "jump", host: "board", text: "ProxyJump me@first:2222,second\n"},
 	{name: "jump by address", host: "board", text: "ProxyJump 10.0.0.1\nProxyCommand nc %h %p\n"},

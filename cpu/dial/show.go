@@ -46,6 +46,7 @@ func (h *Host) shown() map[string][]string {
 		"identityfile": h.IdentityFiles, "certificatefile": h.CertificateFiles, "identitiesonly": yes(h.IdentitiesOnly), "identityagent": some(h.Agent),
 		"userknownhostsfile": line(h.UserKnownHosts), "globalknownhostsfile": line(h.KnownHosts), "hashknownhosts": yes(h.HashKnownHosts),
 		"ciphers": algorithms(h.Ciphers), "macs": algorithms(h.MACs), "kexalgorithms": algorithms(h.KeyExchanges),
+		"requiredrsasize":       number(h.RSASize),
 		"casignaturealgorithms": algorithms(h.CASignatures),
 		"hostkeyalgorithms":     algorithms(h.HostKeyAlgorithms), "pubkeyacceptedalgorithms": algorithms(h.PubkeyAlgorithms),
 		"proxycommand": some(h.ProxyCommand), "proxyjump": algorithms(h.ProxyJump), "bindaddress": some(h.BindAddress),

@@ -55,6 +55,7 @@ var keywords = map[string]keyword{
 	"refuseconnection":            {values: word},
 	"remoteforward":               {values: remoteForward, add: addNew},
 	"requesttty":                  {values: oneOf("yes", "no", "force", "auto", "true=yes", "false=no")},
+	"requiredrsasize":             {values: integer},
 	"revokedhostkeys":             {values: words},
 	"sendenv":                     {values: variableNames, add: addNames},
 	"serveralivecountmax":         {values: integer},
@@ -88,7 +89,7 @@ var others = func() map[string]bool {
 		kbdinteractivedevices keepalive kerberosauthentication kerberostgtpassing localcommand logverbose
 		nohostauthenticationforlocalhost numberofpasswordprompts obscurekeystroketiming passwordauthentication permitlocalcommand
 		pkcs11provider preferredauthentications protocol proxyusefdpass pubkeyauthentication rekeylimit remotecommand
-		requiredrsasize rhostsauthentication rhostsrsaauthentication rsaauthentication securitykeyprovider sessiontype skeyauthentication
+		rhostsauthentication rhostsrsaauthentication rsaauthentication securitykeyprovider sessiontype skeyauthentication
 		smartcarddevice stdinnull streamlocalbindmask streamlocalbindunlink syslogfacility tcpkeepalive tisauthentication tunnel
 		tunneldevice updatehostkeys useprivilegedport userknownhostsfile2 useroaming usersh verifyhostkeydns versionaddendum
 		visualhostkey warnweakcrypto xauthlocation`) {
