@@ -74,6 +74,9 @@ install:V: all
 	for f in $out/cpu $out/cpu.exe $out/cpud; do
 		test ! -f $f || install -m 755 $f $bin
 	done
+	for name in cpu cpud; do
+		test ! -f $out/$name || ln -sf $name $bin/de$name
+	done
 	for f in lib/namespace/*; do
 		case $f in *.go) ;; *) install -m 644 $f $ns ;; esac
 	done
