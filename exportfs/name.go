@@ -1,8 +1,8 @@
 package exportfs
 
 import (
-	"regexp"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/hugelgupf/p9/linux"
 )
@@ -19,8 +19,14 @@ func darwinName(name string) error {
 	return nil
 }
 
-// shortName is the form of the second names that Windows makes up for files, PROGRA~1.
-var shortName = regexp.MustCompile(`^[^.~]{1,6}~[0-9]{1,6}(\.[^.]{1,3})?$`)
+// shortName says whether a name has the form of the second names that Windows makes up for files: PROGRA~1, REPORT~2.DOC.
+func shortName(name string) bool {
+	base, extension, dot := strings.Cut(name, ".")
+	stem, number, tilde := strings.Cut(base, "~")
+	between := func(s string, most int) bool { n := utf8.RuneCountInString(s); return n >= 1 && n <= most }
+	return tilde && between(stem, 6) && between(number, 6) && strings.Trim(number, "0123456789") == "" &&
+		(!dot || between(extension, 3) && !strings.Contains(extension, "."))
+}
 
 // windowsName refuses names that mean a file of another name, and so would get around patterns: streams, short names, and those whose
 // last dots and blanks are dropped.
@@ -28,7 +34,7 @@ func windowsName(name string) error {
 	if strings.ContainsAny(name, `\:*?"<>|`) || strings.TrimRight(name, ". ") != name {
 		return linux.EINVAL
 	}
-	if shortName.MatchString(name) {
+	if shortName(name) {
 		return linux.ENOENT
 	}
 	return nil
