@@ -177,7 +177,8 @@ func (b *builder) dial(p string) (*os.File, error) {
 // mountTree mounts the tree that cpud has under that number at old, or makes it a member, called what, of the union there, which it returns.
 func (b *builder) mountTree(tree int, name, spec, what, old string, f nsfile.Flags) (u *joined, err error) {
 	mount := func(at int, undo func()) error {
-		o := mnt.Options{FSName: name}
+		// A command of root's may become another user, for whom the far side, which knows of one user only, must not open what is root's.
+		o := mnt.Options{FSName: name, CheckModes: b.setup.Become && b.setup.UID == 0}
 		if b.setup.FUSE {
 			return b.withFUSE(at, o, undo, func(dev *os.File) error {
 				_, err := b.ask(&message{Kind: kindFUSE, Tree: tree, Name: name}, dev)

@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"runtime"
 	"strings"
 	"syscall"
@@ -370,6 +371,28 @@ func TestControlTree(t *testing.T) {
 	}
 	s.mustStart(t)
 	if out, errs, st := s.output(t); out != "/tmp\ncd /tmp\ngot\n" || errs != "" || st.Code != 9 {
+		t.Errorf("said %q and %q, %+v", out, errs, st)
+	}
+}
+
+// TestOthers is a command of root's that becomes another user, who has what everybody may have, and nothing of root's.
+func TestOthers(t *testing.T) {
+	needsFUSE(t)
+	needsRoot(t)
+	term := tempDir(t)
+	write(t, term+"/public", "public\n")
+	write(t, term+"/secret", "secret\n")
+	if err := os.Chmod(term+"/secret", 0o600); err != nil {
+		t.Fatal(err)
+	}
+	table := newTable(t, Config{})
+	s := newSessionOf(t, table, self(), "mount /srv/term /mnt/term\nmount /srv/cpu /mnt/cpu",
+		"setpriv", "--reuid", "65534", "--clear-groups", "sh", "-c",
+		`cd /mnt/term && cat public; cat secret; echo x >public; cd /mnt/cpu && n=$(echo [0-9]*); cat $n/ctl; echo kill >$n/ctl; cat clone`)
+	post(t, table, s, "term", term)
+	s.mustStart(t)
+	out, errs, st := s.output(t)
+	if n := len(regexp.MustCompile("(?i)permission denied\n").FindAllString(errs, -1)); n != 5 || out != "public\n" || st.Code != 1 {
 		t.Errorf("said %q and %q, %+v", out, errs, st)
 	}
 }
