@@ -12,12 +12,13 @@ import (
 	"testing"
 )
 
-// A place is where the control tree is seen, as /mnt/cpu, by the scripts of a bash.
-type place func(script string) *exec.Cmd
+// A place is where the control tree is seen, as /mnt/cpu, by the scripts of a shell. With v9fs, which goes on reading until it has as much as
+// was asked for, only sh can read what comes by and by: it reads byte by byte, and bash does not. Bash says why a write fails.
+type place func(shell, script string) *exec.Cmd
 
 // administer does to sessions of another connection whatever can be done to them from a place, while a monitor there reads events.
-func administer(t *testing.T, r *rig, shell place) {
-	events, end := begin(t, shell("exec 3</mnt/cpu/events; echo ready; exec cat <&3"))
+func administer(t *testing.T, r *rig, at place) {
+	events, end := begin(t, at("sh", `exec 3</mnt/cpu/events; echo ready; while read line <&3; do echo "$line"; done`))
 	if events.find(regexp.MustCompile("^ready\n")) == "" {
 		t.Fatal("the monitor cannot read events")
 	}
@@ -32,7 +33,7 @@ func administer(t *testing.T, r *rig, shell place) {
 		if said.find(regexp.MustCompile("^up\n")) == "" {
 			t.Fatal("there is no session")
 		}
-		number = strings.TrimSpace(must(t, shell("cd /mnt/cpu && for n in [1-9]*; do read words <$n/args; case $words in *"+name+") echo $n; esac; done")))
+		number = strings.TrimSpace(must(t, at("sh", "cd /mnt/cpu && for n in [1-9]*; do read words <$n/args; case $words in *"+name+") echo $n; esac; done")))
 		if events.find(regexp.MustCompile("^"+number+" [^ ]+ started\n")) == "" {
 			t.Error("the monitor has not seen it start")
 		}
@@ -56,7 +57,7 @@ func administer(t *testing.T, r *rig, shell place) {
 	for _, test := range tests {
 		script += "; tell " + test.command
 	}
-	answers := strings.Split(must(t, shell(script)), "\n")
+	answers := strings.Split(must(t, at("bash", script)), "\n")
 	for i, test := range tests {
 		if i >= len(answers) || strings.TrimSpace(answers[i]) != test.want {
 			t.Errorf("%s: want %q, got %q", test.command, test.want, answers[min(i, len(answers)):])
@@ -72,7 +73,7 @@ func administer(t *testing.T, r *rig, shell place) {
 		if c == nil {
 			c, _, n = another()
 		}
-		must(t, shell("echo "+test.verb+" >/mnt/cpu/"+n+"/ctl"))
+		must(t, at("sh", "echo "+test.verb+" >/mnt/cpu/"+n+"/ctl"))
 		if c.Wait(); c.ProcessState.ExitCode() != test.status {
 			t.Errorf("%s: the session ends with %d, want %d", test.verb, c.ProcessState.ExitCode(), test.status)
 		}
@@ -82,7 +83,7 @@ func administer(t *testing.T, r *rig, shell place) {
 		c = nil
 	}
 	// One that has ended and is held still, by either file, and one that there is not.
-	out, errs, _ := run(t, shell("cd /mnt/cpu && exec 3<>clone && read n <&3; echo true >$n/args; echo start >&3; read wait <$n/wait; echo note usr1 >&3; "+
+	out, errs, _ := run(t, at("bash", "cd /mnt/cpu && exec 3<>clone && read n <&3; echo true >$n/args; echo start >&3; read wait <$n/wait; echo note usr1 >&3; "+
 		"echo usr1 >$n/note; cat $n/errstr; echo kill >999999/ctl"))
 	if want := "usr1: no command is running\n"; out != want {
 		t.Errorf("a note to what has ended: %q, want %q", out, want)

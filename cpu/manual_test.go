@@ -50,22 +50,22 @@ func TestManual(t *testing.T) {
 	script, want := examples(t, page)
 	there := publicDir(t)
 	r := newRig(t, append([]string{"-m", there}, flags...)...)
-	check := func(t *testing.T, shell place) {
-		stdout, stderr, status := run(t, shell(script))
+	check := func(t *testing.T, here place) {
+		stdout, stderr, status := run(t, here("sh", script))
 		if stdout != want || status != 0 {
 			t.Errorf("the examples print %q, want %q; exit status %d\n%s", stdout, want, status, stderr)
 		}
 	}
 	at := func(dir string) place {
-		return func(script string) *exec.Cmd {
-			return exec.Command("bash", "-c", strings.ReplaceAll(script, "/mnt/cpu", dir))
+		return func(shell, script string) *exec.Cmd {
+			return exec.Command(shell, "-c", strings.ReplaceAll(script, "/mnt/cpu", dir))
 		}
 	}
 	t.Run("session", func(t *testing.T) {
-		shell := func(script string) *exec.Cmd { return r.terminal(nil, "bash", "-c", script) }
-		check(t, shell)
+		there := func(shell, script string) *exec.Cmd { return r.terminal(nil, shell, "-c", script) }
+		check(t, there)
 		if os.Getenv(guestPrograms) == "" { // there sessions take long to start, and this takes many
-			administer(t, r, shell)
+			administer(t, r, there)
 		}
 	})
 	t.Run("server", func(t *testing.T) {

@@ -31,7 +31,7 @@ func TestUserModeLinux(t *testing.T) {
 		t.Run(mount, func(t *testing.T) {
 			t.Parallel()
 			out, status := umltest.Run(t, share, []string{guestPrograms + "=" + share, guestMount + "=" + mount},
-				share+"/cpu.test", "-test.v", "-test.run=^("+strings.Join(tests, "|")+")$")
+				share+"/cpu.test", "-test.v", "-test.timeout=20m", "-test.run=^("+strings.Join(tests, "|")+")$")
 			if status != "0" {
 				t.Errorf("in the guest: exit status %s\n%s", status, out)
 			}
